@@ -43,33 +43,59 @@ def pooled(c: OperatorCall, x: Value, name: str, window: PoolingWindow) -> Value
     Args:
         c: The call of the operator.
         x: The tensor, with batch and channels in front.
-        name: The operation: max_pool, avg_pool or box.
+        name: The operation: max_pool, argmax_pool, avg_pool or box.
         window: The windows.
 
     Raises:
         Refusal: A window does not fit, or has no elements of `x`.
     """
-    spatial = len(window.size)
-    dilation = [*window.dilation] or [1] * spatial
-    extra = _beyond(c, x, window, dilation)
-    pads, outer = [(p, p) for p in window.pad], [(0, 0)] * (x.rank - spatial)
-    ones = [1] * (x.rank - spatial)
-    attributes: dict[str, Any] = {
+    attributes, extra = _attributes(c, x, window)
+    both = attributes["padding"]
+    if name in ("max_pool", "argmax_pool") or (name == "avg_pool" and not window.counts_padding):
+        return c.op(name, x, border="ignore", **attributes)
+    if name == "box" or not any(extra):
+        return c.op(name, x, border="constant", **attributes)
+    # Padding counts, but not what the last window has beyond it.
+    beyond = [(0, more) for more in extra]
+    if any(window.pad):
+        pads = [(p, q - more) for (p, q), (_, more) in zip(both, beyond, strict=True)]
+        x = c.op("pad", x, padding=pads)
+    return c.op("avg_pool", x, border="ignore", **{**attributes, "padding": beyond})
+
+
+def unpooled(c: OperatorCall, y: Value, x: Value, window: PoolingWindow) -> Value:
+    """Return `y` at the positions of the maxima of windows of `x`, and zeros elsewhere.
+
+    Args:
+        c: The call of the operator.
+        y: The tensor, with an element for each window.
+        x: The tensor whose maxima are searched.
+        window: The windows, which do not overlap.
+
+    Raises:
+        Refusal: A window does not fit, or has no elements of `x`.
+    """
+    index = pooled(c, x, "argmax_pool", window)
+    attributes, _ = _attributes(c, x, window)
+    return c.op("desample", y, index, border="constant", output_shape=[*x.shape], **attributes)
+
+
+def _attributes(
+    c: OperatorCall, x: Value, window: PoolingWindow
+) -> tuple[dict[str, Any], Sequence[int]]:
+    """Return the attributes of windows, and how many elements the last ones have beyond padding."""
+    ones = [1] * (x.rank - len(window.size))
+    dilation = [*window.dilation] or [1] * len(window.size)
+    extra = [*(0 for _ in ones), *_beyond(c, x, window, dilation)]
+    pads = [*((0, 0) for _ in ones), *((p, p) for p in window.pad)]
+    attributes = {
         "size": [*ones, *window.size],
         "stride": [*ones, *window.stride],
+        "padding": [(p, q + more) for (p, q), more in zip(pads, extra, strict=True)],
     }
     if any(step != 1 for step in dilation):
         attributes["dilation"] = [*ones, *dilation]
-    both = [*outer, *((p, q + more) for (p, q), more in zip(pads, extra, strict=True))]
-    if name == "max_pool" or (name == "avg_pool" and not window.counts_padding):
-        return c.op(name, x, border="ignore", padding=both, **attributes)
-    if name == "box" or not any(extra):
-        return c.op(name, x, border="constant", padding=both, **attributes)
-    # Padding counts, but not what the last window has beyond it.
-    if any(window.pad):
-        x = c.op("pad", x, padding=[*outer, *pads])
-    beyond = [*outer, *((0, more) for more in extra)]
-    return c.op("avg_pool", x, border="ignore", padding=beyond, **attributes)
+    return attributes, extra
 
 
 def _beyond(
