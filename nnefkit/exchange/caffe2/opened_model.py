@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -255,20 +256,21 @@ class _Inputs:
                 (weights if place in places else data).add(number)
         return weights - data
 
-    def _indices(self) -> set[int]:
-        """Return the values that operators read as indices."""
-        return {
+    @cached_property
+    def _indices(self) -> frozenset[int]:
+        """The values that operators read as indices."""
+        return frozenset(
             one.inputs[place]
             for one in self._opened.operators
             for kind, place in _INDICES
             if one.type == kind and place < len(one.inputs)
-        }
+        )
 
     def _filled(self, number: int) -> DeclaredInput:
         """Return the shape and the type of what the first net makes of a blob."""
         one = self._opened.made.get(number)
         if one is None:
-            return DeclaredInput(None, "int64" if number in self._indices() else "float32")
+            return DeclaredInput(None, "int64" if number in self._indices else "float32")
         filled = _FillArguments(one)
         shape = tuple(filled.integers("shape"))
         is_stated = bool(shape) and min(shape) > 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nnefkit.exchange.caffe2.call import Call, operator
-from nnefkit.exchange.caffe2.operators.window import ImageWindow, window_of
+from nnefkit.exchange.caffe2.operators.window import NOTSET, ImageWindow, window_of
 from nnefkit.exchange.source_value import Value
 
 _RANKS = {"1D": 3, "2D": 4, "3D": 5}
@@ -25,6 +25,10 @@ def _pooled_input(c: Call) -> tuple[Value, ImageWindow | None]:
                 c.invalid("it pools all elements, and has pads, strides or dilations")
         return x, None
     window = window_of(c, x.shape[2:])
+    is_given = c.arguments.integer("legacy_pad", NOTSET) == NOTSET
+    pads = zip(window.padding, window.size, strict=True)
+    if is_given and any(max(pair) >= k for pair, k in pads):
+        c.invalid(f"its kernel is {window.size}, its pads are {[*window.padding]}")
     if any(n != 1 for n in window.dilation):
         c.invalid("it has dilations, which Caffe2's pooling does not apply")
     return x, window

@@ -8,7 +8,7 @@ import numpy as np
 
 from nnefkit.exchange.caffe2.call import Call, operator
 from nnefkit.exchange.compositions import indexing
-from nnefkit.exchange.reshaping import reshaped, to_dtype, to_scalar
+from nnefkit.exchange.reshaping import EXACT, reshaped, to_dtype, to_scalar
 from nnefkit.exchange.source_value import Value
 
 _REDUCTIONS = {
@@ -132,7 +132,7 @@ def top(c: Call) -> list[Value]:
         )
     values, places = indexing.top(c, x, count, axis)
     results = [to_dtype(c, values, x.dtype), places]
-    if len(c.names) > 2:
+    if len(c.names) > 2 and prod(x.shape) <= EXACT:
         # The positions in the whole tensor as one row.
         after = prod(x.shape[axis + 1 :])
         grid = np.arange(prod(x.shape), dtype=np.int64).reshape(x.shape)

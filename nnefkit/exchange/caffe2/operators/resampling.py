@@ -32,6 +32,8 @@ def _scales(c: Call, names: Sequence[str]) -> list[float]:
 def _axes(c: Call, x: Value, names: Sequence[str]) -> list[ResizedAxis]:
     scales = _scales(c, names)
     extents = [int(F(n) * F(scale)) for n, scale in zip(x.shape[2:], scales, strict=True)]
+    for extent in extents:
+        c.allowance.take((extent,), 32)
     if min(extents) < 1:
         c.refuse(f"its result has the extents {extents}", "Use larger inputs or scales.")
     resized = [
