@@ -21,7 +21,7 @@ from nnefkit.exchange.source_value import Value
 from nnefkit.exchange.torch7.call import INVALID, READERS, Call, EarlierRefusalError, has_unread
 from nnefkit.exchange.torch7.memory import Held, Memory, held, values
 from nnefkit.exchange.torch7.model import InputInfo, Torch7Model
-from nnefkit.exchange.torch7.objects import LuaTable, TorchObject
+from nnefkit.exchange.torch7.objects import LuaFunction, LuaTable, TorchObject
 from nnefkit.exchange.torch7.operators import (  # noqa: F401  (they register their readers)
     activation,
     container,
@@ -192,6 +192,13 @@ class ModuleReader:
         reader: Callable[[Call], Any] | None = READERS.get(module.class_name)
         if reader is None:
             raise _unknown(module)
+        for method in ("updateOutput", "forward"):
+            # That of a Copy does what the class does.
+            if isinstance(module.get(method), LuaFunction) and module.short_name != "Copy":
+                refuse(
+                    f"a function in the file replaces its '{method}'",
+                    f"Functions are not read. Save the network without it: module.{method} = nil.",
+                )
         call = Call(
             module.class_name,
             self.graph,

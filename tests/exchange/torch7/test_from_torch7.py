@@ -260,6 +260,8 @@ REFUSED = {
         "its inputs are [2, 3] and [2, 4]",
     ),
     "random": (Module("Dropout", p=0.5, v2=True, stochastic_inference=True), "at random"),
+    "function": (Module("ReLU", updateOutput=Function()), "replaces its 'updateOutput'"),
+    "bytes": (Module("Copy", output=np.zeros(1, np.uint8)), "whose integers wrap around"),
     "no modules": (Module("Concat", dimension=1), "it has no modules"),
     "something else": (Module("Sequential", "x"), "something else than modules"),
 }

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from oracles.torch7_files import Key, Longs, Module, written
+from oracles.torch7_files import Function, Key, Longs, Module, written
 from torch.nn import functional as fn
 from torch7_networks import computed, numbers, read
 
@@ -102,6 +102,9 @@ SHAPES = {
 }
 BIAS = numbers(60)
 ELEMENTWISE = {
+    "copy": case(
+        Module("Copy", output=np.zeros(1, np.int64), updateOutput=Function()), np.trunc(X)
+    ),
     "clip": case(Module("Clip", minval=-0.5, maxval=0.25), X.clip(-0.5, 0.25)),
     "add": case(Module("Add", bias=BIAS), X + BIAS.reshape(3, 5, 4)),
     "add_one": case(Module("Add", bias=np.float32([2]), scalar=True), X + 2),
@@ -119,6 +122,10 @@ ELEMENTWISE = {
     ),
     "mean_image": case(
         Module("inn.MeanSubtraction", mean=BIAS.reshape(3, 5, 4)), X - BIAS.reshape(3, 5, 4)
+    ),
+    "mean_of_a_batch": case(
+        Module("inn.MeanSubtraction", mean=np.stack([BIAS.reshape(3, 5, 4)] * 4)),
+        X - BIAS.reshape(3, 5, 4),
     ),
     "constant": case(
         Module("Constant", value=BIAS[:6], nInputDim=1),
@@ -281,6 +288,11 @@ TABLES = {
     ),
     "reverse": case(Module("ReverseTable"), [OTHERS, ROWS], [ROWS, OTHERS]),
     "flatten": case(Module("FlattenTable"), [ROWS, OTHERS, SQUARES], [[ROWS, [OTHERS]], SQUARES]),
+    "map_of_copies": case(
+        Module("MapTable", RELU, TANH),
+        [relu(ROWS), np.tanh(OTHERS), relu(ROWS)],
+        [ROWS, OTHERS, ROWS.copy()],
+    ),
     "map": case(Module("MapTable", RELU), [relu(ROWS), relu(OTHERS)], [ROWS, OTHERS]),
     "parallel": case(
         Module("ParallelTable", RELU, TANH), [relu(ROWS), np.tanh(OTHERS)], [ROWS, OTHERS]

@@ -119,11 +119,14 @@ def parallel(c: Call) -> Any:
 
 @module("MapTable")
 def mapped(c: Call) -> Any:
-    """Read a table of what one module computes of each value of a table."""
-    first = c.modules()[:1]
-    if not first:
+    """Read a table of what one module, or its copies, computes of each value of a table."""
+    modules, table = c.modules(), c.table()
+    if not modules:
         c.invalid("it has no modules")
-    return [c.outcome(first[0], part, number) for number, part in enumerate(c.table(), 1)]
+    # There are as many copies as values that it has read; they need not share their weights.
+    modules += modules[:1] * max(len(table) - len(modules), 0)
+    pairs = zip(modules, table, strict=False)
+    return [c.outcome(each, part, number) for number, (each, part) in enumerate(pairs, 1)]
 
 
 @module("Parallel")
@@ -172,7 +175,8 @@ def graph_of_modules(c: Call) -> Any:
     start, end = (_data(c.module.get(name)) for name in ("innode", "outnode"))
     if not isinstance(nodes, LuaTable) or start is None or end is None:
         c.invalid("it has no nodes")
-    count = c.integer("nInputs", 1)
+    # Old files do not have the number of inputs.
+    count = c.integer("nInputs", max(len(_children(c.module.get("innode"))), 1))
     given = c.table(count) if count > 1 else [c.given]
     inputs: dict[int, dict[int, Any]] = {id(start): dict(enumerate(given, 1))}
     number = 0
@@ -191,14 +195,17 @@ def graph_of_modules(c: Call) -> Any:
     received = [value for _, value in sorted(inputs.get(id(end), {}).items())]
     if not received:
         c.invalid("nothing reaches its output")
-    children = c.module.get("outnode").get("children")
-    is_one = isinstance(children, LuaTable) and len(children.list()) == 1
-    return received[0] if is_one else received
+    return received[0] if len(_children(c.module.get("outnode"))) == 1 else received
 
 
 def _data(node: Any) -> LuaTable | None:
     data = node.get("data") if isinstance(node, TorchObject) else None
     return data if isinstance(data, LuaTable) else None
+
+
+def _children(node: Any) -> list[Any]:
+    children = node.get("children") if isinstance(node, TorchObject) else None
+    return children.list() if isinstance(children, LuaTable) else []
 
 
 def _computed(c: Call, data: LuaTable, received: list[Any], number: int) -> Any:
@@ -218,8 +225,7 @@ def _computed(c: Call, data: LuaTable, received: list[Any], number: int) -> Any:
 
 def _propagate(c: Call, node: Any, result: Any, inputs: dict[int, dict[int, Any]]) -> None:
     """Hand on the result of a node to those that read it."""
-    children = node.get("children")
-    for child in children.list() if isinstance(children, LuaTable) else []:
+    for child in _children(node):
         data = _data(child)
         mapping = data.get("mapindex") if data is not None else None
         place = mapping.get(_data(node)) if isinstance(mapping, LuaTable) else None

@@ -6,9 +6,10 @@ from math import prod
 from typing import Any
 
 from nnefkit.exchange.compositions import elementwise
-from nnefkit.exchange.reshaping import expanded, reshaped
+from nnefkit.exchange.reshaping import expanded, reshaped, sliced, truncated
 from nnefkit.exchange.source_value import Value
 from nnefkit.exchange.torch7.call import Call, module
+from nnefkit.exchange.torch7.objects import TorchTensor
 
 _UNARY = {"Abs": "abs", "Exp": "exp", "Log": "log", "Sqrt": "sqrt", "Square": "sqr"}
 
@@ -106,6 +107,9 @@ def minus_mean(c: Call) -> Value:
     x = c.ranked(3, 4)
     image = x.shape if x.rank == 3 else (1, *x.shape[1:])
     mean = c.weight("mean")
+    if mean.rank == 4:
+        # It may have been repeated for a batch.
+        mean = sliced(c, mean, 0, 0, 1)
     if prod(mean.shape) != prod(image):
         c.invalid(f"its mean is {[*mean.shape]} for an input of {[*x.shape]}")
     return c.op("sub", x, reshaped(c, mean, image))
@@ -145,10 +149,20 @@ def white_noise(c: Call) -> Value:
     return c.op("add", c.one(), c.decimal(mean)) if mean else c.one()
 
 
-@module("Contiguous", "Copy")
-def copied(c: Call) -> Value:
+@module("Contiguous")
+def contiguous(c: Call) -> Value:
     """Read what changes nothing."""
     return c.one()
+
+
+@module("Copy")
+def copied(c: Call) -> Value:
+    """Read what changes nothing, or cuts off the fractions where it copies to integers."""
+    x, output = c.one(), c.module.get("output")
+    kind = output.class_name if isinstance(output, TorchTensor) else ""
+    if any(name in kind for name in ("Byte", "Char", "Short")):
+        c.refuse(f"it copies to a {kind}, whose integers wrap around", "Copy to a LongTensor.")
+    return truncated(c, x) if any(name in kind for name in ("Long", "Int")) else x
 
 
 @module("Identity", "GradientReversal", "L1Penalty", "PrintSize", "ZeroGrad")
