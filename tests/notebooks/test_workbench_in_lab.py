@@ -157,32 +157,36 @@ def stored(path: Path, *, state: bool) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("trusted", [True, False], ids=["trusted", "untrusted"])
 @pytest.mark.parametrize("state", [True, False], ids=["state", "no-state"])
 def test_a_stored_notebook_shows_the_static_card(
-    browser: Browser, tmp_path: Path, trusted: bool, state: bool
+    browser: Browser, tmp_path: Path, state: bool
 ) -> None:
     path = notebook(tmp_path / "live")
     stored(path, state=state)
-    if trusted:
-        env = environment(tmp_path / "jupyter")
-        command = [sys.executable, "-m", "jupyter", "trust", str(path)]
-        subprocess.run(command, env=env, check=True, capture_output=True)
     with lab(browser, path) as (watch, _):
-        page = watch.page
-        live = page.locator(".nk-workbench")
-        card = page.locator(".jp-OutputArea-output img").first
-        if trusted and state:
-            expect(live).to_be_visible(timeout=60_000)
-            expect(card).to_be_hidden()
-        else:
-            expect(card).to_be_visible(timeout=60_000)
-            page.wait_for_timeout(4_000)  # The widget manager gives up on the model.
-            expect(card).to_be_visible()
-            expect(live).to_have_count(0)
-        assert "Error displaying" not in page.locator(".jp-OutputArea").first.inner_text()
+        shows_what_was_stored(watch, is_live=False)
+        command = [sys.executable, "-m", "jupyter", "trust", str(path)]
+        env = environment(tmp_path / "jupyter")
+        subprocess.run(command, env=env, check=True, capture_output=True)
+        watch.page.reload()
+        shows_what_was_stored(watch, is_live=state)
         assert [text for text in watch.console if "widget model not found" not in text] == []
         assert watch.foreign == []
+
+
+def shows_what_was_stored(watch: Watched, *, is_live: bool) -> None:
+    page = watch.page
+    live = page.locator(".nk-workbench")
+    card = page.locator(".jp-OutputArea-output img").first
+    if is_live:
+        expect(live).to_be_visible(timeout=60_000)
+        expect(card).to_be_hidden()
+    else:
+        expect(card).to_be_visible(timeout=60_000)
+        page.wait_for_timeout(4_000)  # The widget manager gives up on the model.
+        expect(card).to_be_visible()
+        expect(live).to_have_count(0)
+    assert "Error displaying" not in page.locator(".jp-OutputArea").first.inner_text()
 
 
 @pytest.mark.slow
