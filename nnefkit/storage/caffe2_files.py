@@ -11,8 +11,8 @@ from nnefkit.errors import InputError, StorageError
 ENDINGS = (".pb", ".pbtxt")
 """Extensions of the files of a net, binary and text."""
 _TEXT = re.compile(r"^\s*(op|node|library|versions)\s*:?\s*\{", re.M)
-_WEIGHTS = re.compile("(?<![a-z])(init)(?![a-z])")
-_COMPUTING = re.compile("(?<![a-z])(predict|exec)(?![a-z])")
+_WEIGHTS = re.compile("(?<![a-z])(init|exec)(?![a-z])")
+_COMPUTING = re.compile("(?<![a-z])(predict)(?![a-z])")
 """What the names of the two nets of a network have."""
 _HEAD = 1 << 16
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
@@ -73,18 +73,20 @@ def partner(path: Path) -> tuple[Path | None, Path | None]:
     """Return the net of weights and the net that computes, given one of the two.
 
     They are beside each other, and named alike: ``init_net.pb`` and ``predict_net.pb``,
-    ``a_init.pb`` and ``a_predict.pb``, ``model_init.pb`` and ``model.pb``.
+    ``a_init.pb`` and ``a_predict.pb``, ``model_init.pb`` and ``model.pb``. The first models of
+    Caffe2 have ``exec_net.pb`` in place of the former.
     """
     folder, stem, ending = path.parent, path.stem, path.suffix
     if found := _WEIGHTS.search(stem):
         before, after = stem[: found.start(1)], stem[found.end(1) :]
-        stems = [f"{before}{word}{after}" for word in ("predict", "exec")]
+        stems = [f"{before}predict{after}"]
         if before and not after:
             stems.append(before.rstrip("_.-"))
         return path, _existing(folder, stems, ending)
     if found := _COMPUTING.search(stem):
-        other = f"{stem[: found.start(1)]}init{stem[found.end(1) :]}"
-        return _existing(folder, [other], ending), path
+        before, after = stem[: found.start(1)], stem[found.end(1) :]
+        stems = [f"{before}{word}{after}" for word in ("init", "exec")]
+        return _existing(folder, stems, ending), path
     return _existing(folder, [f"{stem}_init"], ending), path
 
 

@@ -63,6 +63,9 @@ def read_nets(init_net: File, predict_net: File | None) -> Nets:
     net = _net(data, path)
     weights = FORMAT.parsed("NetDef", b"") if first is None else _net(weights_data, weights_path)
     if _only_fills(net) and first is not None and not _only_fills(weights):
+        if predict_net is None:
+            # Names of files are habits: what they hold decides.
+            return read_nets(path, weights_path)
         raise InputError(
             "the second net only makes weights",
             hint="The first one makes the weights (init_net), the second one computes "

@@ -37,6 +37,7 @@ def written(folder, first, second, name="digits"):
     [
         ("init_net.pb", "predict_net.pb"),
         ("a_init_net.pb", "a_predict_net.pb"),
+        ("exec_net.pb", "predict_net.pb"),
         ("net_init.pb", "net_predict.pb"),
         ("model_init.pb", "model.pb"),
     ],
@@ -49,6 +50,12 @@ def test_nets_are_found_beside_each_other(tmp_path, first, second):
         assert str(graph) == str(expected)
         assert graph.provenance["path"] == str(tmp_path / second)
         assert graph.provenance["weights"] == str(tmp_path / first)
+
+
+def test_what_nets_hold_decides_which_is_which(tmp_path):
+    written(tmp_path, "predict_net.pb", "init_net.pb")
+    expected = nk.from_caffe2(init_net("digits"), predict_net("digits"), progress=False)
+    assert str(nk.from_caffe2(tmp_path, progress=False)) == str(expected)
 
 
 def test_text_and_binary_are_read_alike(tmp_path):
