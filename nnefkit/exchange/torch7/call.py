@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import isfinite, prod
-from typing import Any, NoReturn
+from typing import Any
 
 from nnefkit.exchange.allowance import Allowance
 from nnefkit.exchange.bounded_call import BoundedCall
 from nnefkit.exchange.compositions.pooling import PoolingWindow
-from nnefkit.exchange.refusal import Unread, refuse
+from nnefkit.exchange.refusal import Unread
 from nnefkit.exchange.reshaping import reshaped
 from nnefkit.exchange.source_value import Value
 from nnefkit.exchange.torch7.memory import Held
@@ -72,22 +72,6 @@ class Call(BoundedCall):
     def invalid_hint(self) -> str:
         """A hint for networks that are not valid."""
         return INVALID
-
-    def invalid(self, reason: str) -> NoReturn:
-        """Refuse the module because the network breaks the rules of Torch7.
-
-        Raises:
-            Refusal: Always.
-        """
-        refuse(reason, INVALID)
-
-    def refuse(self, reason: str, hint: str = "") -> NoReturn:
-        """Refuse the module.
-
-        Raises:
-            Refusal: Always.
-        """
-        refuse(reason, hint)
 
     # -- inputs -----------------------------------------------------------------------------------
 

@@ -11,9 +11,10 @@ import numpy as np
 
 from nnefkit.arrays import Arrays
 from nnefkit.display.progress_bar import StagedProgressBar
-from nnefkit.errors import DocumentError, ExecutionError
+from nnefkit.errors import ExecutionError
 from nnefkit.exchange import opencv
 from nnefkit.exchange.fragments import with_macs
+from nnefkit.exchange.network_reader import graph_of
 from nnefkit.exchange.proof import SourceRun, verified, with_facts
 from nnefkit.exchange.proof_inputs import unused_inputs
 from nnefkit.exchange.source_shapes import recorded_in_source
@@ -155,12 +156,7 @@ def read(source: Torch7Model, bar: StagedProgressBar | None = None) -> Graph:
     from nnefkit.exchange.torch7.modules import ModuleReader
 
     reader = ModuleReader(source)
-    if bar is not None:
-        bar.stage("reading")
-    graph = reader.read(bar)
-    if graph is None:
-        raise DocumentError(reader.problems)
-    return with_facts(with_macs(graph), reader.facts)
+    return with_facts(with_macs(graph_of(reader, bar, "module")), reader.facts)
 
 
 def _facts(source: Torch7Model) -> dict[str, Any]:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from math import prod
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from nnefkit.budget import current_budget, remedy
 from nnefkit.display.progress_bar import ProgressBar
-from nnefkit.errors import NO_EMPTY_TENSORS, Diagnostic, UnknownNameError, did_you_mean
-from nnefkit.exchange.allowance import Allowance
+from nnefkit.errors import NO_EMPTY_TENSORS, UnknownNameError, did_you_mean
 from nnefkit.exchange.compositions.pooling import PoolingWindow
-from nnefkit.exchange.emission import emitted, name_outputs
+from nnefkit.exchange.network_reader import NetworkReader
 from nnefkit.exchange.refusal import UNREAD, Refusal, Unread, refusal_for, refuse
-from nnefkit.exchange.source_graph import SourceGraph
 from nnefkit.exchange.source_value import Value
 from nnefkit.exchange.torch7.call import INVALID, READERS, Call, EarlierRefusalError, has_unread
 from nnefkit.exchange.torch7.memory import Held, Memory, held, values
@@ -56,7 +53,7 @@ class _CompleteError(Exception):
     """All wanted results are known."""
 
 
-class ModuleReader:
+class ModuleReader(NetworkReader):
     """Reads one network.
 
     Args:
@@ -64,10 +61,8 @@ class ModuleReader:
     """
 
     def __init__(self, source: Torch7Model) -> None:
+        super().__init__(source.path, source.size, _CALL)
         self.source = source
-        self.graph = SourceGraph()
-        self.problems: list[Diagnostic] = []
-        self.allowance = Allowance(source.size, _CALL)
         self._weights = TensorConstants(self.graph, self.allowance)
         self._active: list[TorchObject] = []
         self._overwritten: list[Memory] = []
@@ -77,6 +72,11 @@ class ModuleReader:
         self._count = 0
         self._began = time.monotonic()
         self._bar: ProgressBar | None = None
+
+    @property
+    def size(self) -> int:
+        """The number of modules in the file; one in several places is read several times."""
+        return sum(1 for _ in inner_modules(self.source.module))
 
     def read(self, bar: ProgressBar | None = None) -> Graph | None:
         """Return the graph, or None if there are problems.
@@ -94,10 +94,7 @@ class ModuleReader:
         except _CompleteError:
             result = UNREAD
         outputs = self._outputs(result)
-        if self.problems:
-            return None
-        name_outputs(self.graph, outputs)
-        return emitted(self.graph, self.source.name, outputs)
+        return self.finished(self.source.name, outputs)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -117,13 +114,8 @@ class ModuleReader:
         if isinstance(tree, list):
             return [self._inputs(part) for part in tree]
         info: InputInfo = tree
-        if prod(info.shape) * 4 > current_budget().bytes:
-            self._problem(
-                f"input '{info.name}' has {prod(info.shape):,} elements",
-                f"Use smaller extents. {remedy('bytes', _CALL)}",
-            )
-            return UNREAD
-        return Held(self.graph.external(info.name, info.shape, np.dtype(np.float32)))
+        value = self.external(info.name, info.shape, np.dtype(np.float32))
+        return Held(value) if isinstance(value, Value) else value
 
     def _outputs(self, result: Any) -> list[tuple[str, Value]]:
         wanted = [("output", result)]
@@ -135,15 +127,15 @@ class ModuleReader:
                 # Modules that run later overwrite what earlier ones computed.
                 flat = _named(values(tree), name)
             except Refusal as refusal:
-                self._problem(f"{name}: {refusal.reason}", refusal.hint)
+                self.problem(f"{name}: {refusal.reason}", refusal.hint)
                 continue
             for each, value in flat:
                 if isinstance(value, Value) and 0 not in value.shape:
                     outputs.append((each, value))
                 elif isinstance(value, Value):
-                    self._problem(f"output '{each}' is empty", NO_EMPTY_TENSORS)
+                    self.problem(f"output '{each}' is empty", NO_EMPTY_TENSORS)
         if not outputs and not self.problems:
-            self._problem("the network computes an empty table", INVALID)
+            self.problem("the network computes an empty table", INVALID)
         return outputs
 
     def _wanted(self, name: str) -> Any:
@@ -181,7 +173,7 @@ class ModuleReader:
         except Exception as error:  # noqa: BLE001 - invalid networks can cause any error
             del self.graph.operations[first:]
             refusal = refusal_for(error, INVALID)
-            self._problem(f"{module.class_name} '{path}': {refusal.reason}", refusal.hint)
+            self.problem(f"{module.class_name} '{path}': {refusal.reason}", refusal.hint)
             return UNREAD
         self._results[path] = self._results[name] = result
         if self.source.outputs and self._results.keys() >= {*self.source.outputs}:
@@ -251,24 +243,25 @@ class ModuleReader:
 
     def _note_unknown(self, module: TorchObject, path: str) -> None:
         """Report what is refused by its name alone in a module whose input is not read."""
-        pending, seen = [(module, path)], set()
-        while pending:
-            each, place = pending.pop()
-            if id(each) in seen:
-                continue
-            seen.add(id(each))
+        for each, place in inner_modules(module, path):
             if each.class_name not in READERS:
                 refusal = _unknown(each)
-                self._problem(f"{each.class_name} '{place}': {refusal.reason}", refusal.hint)
-            inner = each.get("modules")
-            parts = inner.list() if isinstance(inner, LuaTable) else []
-            named = [(part, f"{place}_{number}") for number, part in enumerate(parts, 1)]
-            pending += [pair for pair in reversed(named) if isinstance(pair[0], TorchObject)]
+                self.problem(f"{each.class_name} '{place}': {refusal.reason}", refusal.hint)
 
-    def _problem(self, message: str, hint: str) -> None:
-        self.problems.append(
-            Diagnostic("not-expressible", message, file=self.source.path, hint=hint)
-        )
+
+def inner_modules(module: TorchObject, path: str = "") -> Iterator[tuple[TorchObject, str]]:
+    """Yield a module and those that it contains, each once, with the paths to them."""
+    pending, seen = [(module, path)], set()
+    while pending:
+        each, place = pending.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        yield each, place
+        inner = each.get("modules")
+        parts = inner.list() if isinstance(inner, LuaTable) else []
+        named = [(part, f"{place}_{number}") for number, part in enumerate(parts, 1)]
+        pending += [pair for pair in reversed(named) if isinstance(pair[0], TorchObject)]
 
 
 def _unknown(module: TorchObject) -> Refusal:
