@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from copy import deepcopy
 from functools import cache
 from random import Random
@@ -60,6 +61,13 @@ def _drawn(framework: str) -> Callable[[Random], bytes]:
 def _with_changed_parts(text: bytes, chance: Random) -> bytes:
     """Return a document with a few changed numbers, ids, parameters and nodes."""
     document = json.loads(text)
+    # An earlier change may have left nothing to change there.
+    with suppress(TypeError, KeyError, IndexError):
+        _change_parts(document, chance)
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+def _change_parts(document: Any, chance: Random) -> None:
     for _ in range(chance.choice((1, 1, 1, 2, 3))):
         nodes = document["nodes"]
         ids = [*document["values"]]
@@ -78,7 +86,6 @@ def _with_changed_parts(text: bytes, chance: Random) -> bytes:
                 node["params"] = deepcopy(chance.choice(nodes).get("params"))
             case _ if node:
                 _change(node.get("params") or node, chance)
-    return json.dumps(document, separators=(",", ":")).encode()
 
 
 def _change(part: Any, chance: Random) -> None:

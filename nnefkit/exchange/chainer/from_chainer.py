@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from nnefkit.display.progress_bar import StagedProgressBar
 from nnefkit.errors import InputError
+from nnefkit.exchange.dumped.from_dump import Files, proved, reading
 from nnefkit.exchange.extents import recorded
 from nnefkit.graph import Graph
 from nnefkit.graph.extents import Shapes
@@ -78,33 +77,23 @@ def from_chainer(
     # The readers of all functions are imported when the first graph is read.
     from nnefkit.exchange.chainer.call import Call
     from nnefkit.exchange.chainer.functions import CHAINER
-    from nnefkit.exchange.dumped.document import open_dump
-    from nnefkit.exchange.dumped.from_dump import opened, proved
 
-    with StagedProgressBar(_title(path), progress) as bar:
-        bar.stage("opening")
-        source = opened(open_dump(CHAINER, path, arrays), CHAINER, Call, outputs, run)
-        try:
-            shapes = _shapes(source.dump.path, source.dump.values, source.dump.inputs)
-            graph = source.graph(shapes, bar)
+    files = Files(path, arrays, run)
+    with reading(CHAINER, Call, files, outputs, progress) as (source, bar):
+        shapes = _shapes(source.dump.path, source.dump.values, source.dump.inputs)
+        graph = source.graph(shapes, bar)
 
-            def converted(other: Shapes) -> Graph:
-                named = {graph.tensors[n].origin or n: tuple(s) for n, s in other.items()}
-                if named != shapes:
-                    raise InputError(
-                        "a Chainer graph is that of one example",
-                        hint="Dump the model with an example of the wanted extents.",
-                    )
-                return source.graph(shapes)
+        def converted(other: Shapes) -> Graph:
+            named = {graph.tensors[n].origin or n: tuple(s) for n, s in other.items()}
+            if named != shapes:
+                raise InputError(
+                    "a Chainer graph is that of one example",
+                    hint="Dump the model with an example of the wanted extents.",
+                )
+            return source.graph(shapes)
 
-            graph = recorded(graph, converted)
-            return proved(source, graph, verify=verify, engine=engine, tolerance=tolerance, bar=bar)
-        finally:
-            source.close()
-
-
-def _title(path: Any) -> str:
-    return Path(path).stem if isinstance(path, (str, os.PathLike)) else "Chainer graph"
+        graph = recorded(graph, converted)
+        return proved(source, graph, verify=verify, engine=engine, tolerance=tolerance, bar=bar)
 
 
 def _shapes(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +12,6 @@ from nnefkit.arrays import Array
 from nnefkit.exchange.allowance import Allowance
 from nnefkit.exchange.bounded_call import BoundedCall
 from nnefkit.exchange.dumped.document import DumpedNode, DumpedValue
-from nnefkit.exchange.refusal import refuse
 from nnefkit.exchange.source_value import DType, Value
 
 _MISSING = object()
@@ -253,21 +252,3 @@ class DumpedCall(BoundedCall):
         if len(set(axes)) != len(axes):
             self.invalid(f"an axis occurs twice in its parameter '{name}'")
         return axes
-
-    # -- refusals -----------------------------------------------------------------------------
-
-    def refuse(self, reason: str, hint: str = "") -> NoReturn:
-        """Refuse the operation.
-
-        Raises:
-            Refusal: Always.
-        """
-        refuse(reason, hint)
-
-    def invalid(self, reason: str) -> NoReturn:
-        """Refuse the operation because the file breaks the rules of the framework.
-
-        Raises:
-            Refusal: Always.
-        """
-        refuse(reason, self.hint)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from nnefkit.arrays import Array, Arrays
 from nnefkit.display.progress_bar import StagedProgressBar
 from nnefkit.errors import DocumentError, InputError, UnknownNameError, did_you_mean
 from nnefkit.exchange.array_archive import ArrayArchive
 from nnefkit.exchange.dumped.call import DumpedCall
-from nnefkit.exchange.dumped.document import Dump, File
+from nnefkit.exchange.dumped.document import Dump, File, open_dump
 from nnefkit.exchange.dumped.framework import Framework
 from nnefkit.exchange.dumped.nodes import DumpReader
 from nnefkit.exchange.fragments import with_macs
@@ -22,6 +24,16 @@ from nnefkit.graph import Graph
 from nnefkit.graph.extents import Shapes
 
 _SUFFIXES = (".graph", ".optimised", ".optimized")
+
+
+class Files(NamedTuple):
+    """The files of a graph, as paths or bytes."""
+
+    path: File
+    arrays: File | None = None
+    """The ``.npz`` file; by default the one of the same name."""
+    run: File | None = None
+    """The recorded run; by default the one in the file of arrays, or beside it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,27 +76,48 @@ class OpenedDump:
             self.recorded.close()
 
 
-def opened(
+@contextmanager
+def reading(
+    framework: Framework,
+    call_class: type[DumpedCall],
+    files: Files,
+    outputs: Sequence[str] | str | None,
+    progress: bool | None,
+) -> Iterator[tuple[OpenedDump, StagedProgressBar]]:
+    """Open a graph with a progress bar, and close its files at the end.
+
+    Args:
+        framework: Its framework.
+        call_class: The class of calls that its readers take.
+        files: The graph, its arrays, and the run that was recorded.
+        outputs: Names of outputs, or ids of values; all outputs by default.
+        progress: Whether to show the bar; None shows it where this takes more than a second.
+
+    Raises:
+        InputError: It is not such a graph.
+        StorageError: A file cannot be read, or is damaged.
+        UnknownNameError: There is no such output.
+    """
+    path = files.path
+    title = Path(path).stem if isinstance(path, (str, os.PathLike)) else framework.what
+    with StagedProgressBar(title, progress) as bar:
+        bar.stage("opening")
+        dump = open_dump(framework, path, files.arrays)
+        source = _opened(dump, framework, call_class, outputs, files.run)
+        try:
+            yield source, bar
+        finally:
+            source.close()
+
+
+def _opened(
     dump: Dump,
     framework: Framework,
     call_class: type[DumpedCall],
     outputs: Sequence[str] | str | None,
     run: File | None,
 ) -> OpenedDump:
-    """Return a graph with the wanted outputs, and a recorded run if there is one.
-
-    Args:
-        dump: The graph.
-        framework: Its framework.
-        call_class: The class of calls that its readers take.
-        outputs: Names of outputs, or ids of values; all outputs by default.
-        run: The ``.npz`` file of the run, or its bytes; by default the one that is in the file of
-            arrays, or beside it.
-
-    Raises:
-        StorageError: The file cannot be read.
-        UnknownNameError: There is no such output.
-    """
+    """Return a graph with the wanted outputs, and a recorded run if there is one."""
     recorded: Mapping[str, Array] = dump.arrays
     if run is not None:
         recorded = ArrayArchive(run)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from nnefkit.display.progress_bar import StagedProgressBar
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
 from nnefkit.exchange.dumped.document import Dump
+from nnefkit.exchange.dumped.from_dump import Files, proved, reading
 from nnefkit.exchange.source_shapes import checked_shape, recorded_in_source
 from nnefkit.graph import Graph
 
@@ -80,27 +79,17 @@ def from_theano(
         y = sqr(x); True
     """
     # The readers of all operations are imported when the first graph is read.
-    from nnefkit.exchange.dumped.document import open_dump
-    from nnefkit.exchange.dumped.from_dump import opened, proved
     from nnefkit.exchange.theano.call import Call
     from nnefkit.exchange.theano.operations import THEANO
 
-    with StagedProgressBar(_title(path), progress) as bar:
-        bar.stage("opening")
-        source = opened(open_dump(THEANO, path, arrays), THEANO, Call, outputs, run)
-        try:
-            shapes = _shapes(source.dump, source.recorded_shapes(), input_shapes or {})
-            graph = source.graph(shapes, bar)
-            if dynamic_shapes:
-                bar.stage("converting for other shapes")
-            graph = recorded_in_source(graph, source.graph, dynamic_shapes)
-            return proved(source, graph, verify=verify, engine=engine, tolerance=tolerance, bar=bar)
-        finally:
-            source.close()
-
-
-def _title(path: Any) -> str:
-    return Path(path).stem if isinstance(path, (str, os.PathLike)) else "Theano graph"
+    files = Files(path, arrays, run)
+    with reading(THEANO, Call, files, outputs, progress) as (source, bar):
+        shapes = _shapes(source.dump, source.recorded_shapes(), input_shapes or {})
+        graph = source.graph(shapes, bar)
+        if dynamic_shapes:
+            bar.stage("converting for other shapes")
+        graph = recorded_in_source(graph, source.graph, dynamic_shapes)
+        return proved(source, graph, verify=verify, engine=engine, tolerance=tolerance, bar=bar)
 
 
 def _shapes(
