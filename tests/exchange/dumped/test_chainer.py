@@ -25,7 +25,7 @@ import nnefkit as nk
 FUNCTIONS = sorted(
     each.removesuffix(".json") for each in members("chainer", "functions") if ".json" in each
 )
-RANDOM = {"Lsimpl": "it draws random numbers"}
+REFUSED = {"Lsimpl": "it draws random numbers", "unpq": "cut the padding of this size differently"}
 
 
 read = partial(dumped_documents.read, "chainer")
@@ -70,8 +70,8 @@ def test_what_chainer_does_not_record_is_refused_by_name():
 def test_a_function_computes_what_chainer_computes(name):
     found = members("chainer", "functions")
     dumped = found[f"{name}.json"], found[f"{name}.npz"]
-    if name in RANDOM:
-        assert RANDOM[name] in refusals(*dumped)[0][0]
+    if name in REFUSED:
+        assert REFUSED[name] in refusals(*dumped)[0][0]
         return
     facts = read(*dumped).provenance
     assert facts["verified"]
@@ -264,6 +264,9 @@ def test_arrays_that_are_not_numbers_or_too_large_are_refused():
 
 # -- Chainer's own exports to ONNX -----------------------------------------------------------------
 
+WRONG = {"softplus", "avg_nd_uncounted", "resize"}
+"""Outputs that Chainer exports wrongly: they are read as the file has them."""
+
 
 @pytest.mark.parametrize("name", names("chainer"))
 def test_an_export_to_onnx_is_read_where_it_is_right(name, tmp_path):
@@ -280,3 +283,5 @@ def test_an_export_to_onnx_is_read_where_it_is_right(name, tmp_path):
     theirs = dict(zip(keys, session.run(None, given), strict=True))
     for key, array in found.items():
         np.testing.assert_allclose(array, theirs[network.tensors[key].origin or key], atol=1e-5)
+        if key not in WRONG:
+            np.testing.assert_allclose(array, known[f"outputs/{key}"], atol=1e-5)

@@ -89,8 +89,12 @@ def unpool(c: Call) -> Value:
     x, size, stride, pad = _window(c)
     sizes = _sizes(c, x, size, stride, pad)
     begins = [*pad]
-    if c.operator == "Unpooling2D" and _is_scaled(x, size, stride, pad, sizes):
-        begins = [p * k // 2 for p, k in zip(pad, size, strict=True)]
+    scaled = [p * k // 2 for p, k in zip(pad, size, strict=True)]
+    if c.operator == "Unpooling2D" and scaled != begins and _is_scaled(x, size, stride, pad, sizes):
+        c.refuse(
+            "versions of Chainer cut the padding of this size differently",
+            "Unpool without padding, and cut the result.",
+        )
     wholes = [(n - 1) * s + k for n, k, s in zip(x.shape[2:], size, stride, strict=True)]
     ends = [whole - b - out for whole, b, out in zip(wholes, begins, sizes, strict=True)]
     if size == stride:
@@ -126,7 +130,7 @@ def _sizes(
 def _is_scaled(
     x: Value, size: Sequence[int], stride: Sequence[int], pad: Sequence[int], sizes: Sequence[int]
 ) -> bool:
-    """Whether Chainer scales the image by whole numbers, and crops before that."""
+    """Whether Chainer 7 scales the image by whole numbers, and crops before that."""
     return all(
         n > p and out == k * (n - p) and p % 2 == 0 and s == k
         for n, k, s, p, out in zip(x.shape[2:], size, stride, pad, sizes, strict=True)
