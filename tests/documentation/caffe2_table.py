@@ -2,7 +2,7 @@
 
 import re
 
-from oracles.caffe2_references import difference, names, operators
+from oracles.caffe2_references import difference, names, operators, types
 
 from documentation.generated import markdown, table
 
@@ -26,19 +26,23 @@ def read() -> str:
 
 @table("caffe2_refused", FILE)
 def refused() -> str:
-    from nnefkit.exchange.caffe2.unread import EXAMPLES, REASONS, WAYS_OUT
+    from nnefkit.exchange.caffe2 import nodes  # noqa: F401  (it registers the operators)
+    from nnefkit.exchange.caffe2.call import READERS
+    from nnefkit.exchange.caffe2.unread import OTHER, REASONS, WAYS_OUT, kind_of
 
+    several: dict[str, list[str]] = {kind: [] for kind in (*REASONS, "")}
+    for name in types():
+        if name not in READERS:
+            several[kind_of(name)].append(f"`{name}`")
     rows = [
-        [
-            ", ".join(f"`{name}`" for name in EXAMPLES[kind]),
-            reason,
-            WAYS_OUT[kind]
-            .replace("outputs=[...]", "`outputs=[...]`")
-            .replace("input_shapes={...}", "`input_shapes={...}`"),
-        ]
-        for kind, reason in REASONS.items()
+        [REASONS.get(kind, OTHER), _as_code(WAYS_OUT[kind]), ", ".join(found)]
+        for kind, found in several.items()
     ]
-    return markdown(["operators, for example", "why", "what to do"], rows)
+    return markdown(["why", "what to do", "operators"], rows)
+
+
+def _as_code(text: str) -> str:
+    return re.sub(r"(outputs=\[...\]|input_shapes=\{...\})", r"`\1`", text)
 
 
 @table("caffe2_models", FILE)

@@ -101,6 +101,11 @@ def difference(name: str) -> float:
     return max(differences(name).values())
 
 
+def types() -> list[str]:
+    """Return the types of all operators that Caffe2 has, without those of derivatives."""
+    return (FOLDER / "types.txt").read_text().split()
+
+
 # -- single operators ------------------------------------------------------------------------------
 
 

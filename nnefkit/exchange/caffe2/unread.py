@@ -37,20 +37,12 @@ WAYS_OUT = {
     LOOP: "Export the network for a constant number of steps, without nets inside of operators.",
     SPARSE: "Make its result an input, or cut the network before it: outputs=[...].",
     PACKED: "Make its result an input, or cut the network before it: outputs=[...].",
+    "": "Cut the network before it, outputs=[...], and compute the rest outside of it.",
 }
 """Kind of an operator -> what to do."""
 
-EXAMPLES = {
-    QUANTIZED: ("Int8Conv", "Int8FC", "Int8Relu", "Int8Quantize", "Quantize", "FbFCPacked"),
-    RANDOM: ("XavierFill", "MSRAFill", "GaussianFill", "UniformFill"),
-    DATA: ("TensorProtosDBInput", "ImageInput", "Load", "DequeueBlobs", "CreateDB"),
-    TRAINING: ("SoftmaxWithLoss", "LabelCrossEntropy", "Accuracy", "ReluGradient", "Adam"),
-    DETECTION: ("GenerateProposals", "BoxWithNMSLimit", "BBoxTransform", "RoIAlign", "RoIPool"),
-    LOOP: ("RecurrentNetwork", "While", "If", "InferenceLSTM"),
-    SPARSE: ("SparseLengthsSum", "LengthsTile", "UnpackSegments", "Unique", "StringJoin"),
-    PACKED: ("PackedInt8BGRANHWCToNCHWCStylizerPreprocess",),
-}
-"""Kind of an operator -> some of its operators."""
+OTHER = "NNEF has no operation for it, or it is not one of Caffe2"
+"""Why operators of no kind are not read."""
 
 _PATTERNS = (
     (QUANTIZED, r"Int8\w+|(?!Sparse).*(Fused\w*(Bit|Rand)|Dequant|Quantize|FbFC|FbGemm)\w*"),
@@ -93,8 +85,7 @@ def refusal_of_type(
         made: The names of what it computes.
     """
     kind = kind_of(operator, is_gradient=is_gradient)
-    reason = REASONS.get(kind, "NNEF has no operation for it, or it is not one of Caffe2")
-    hint = WAYS_OUT.get(kind, "Cut the network before it, outputs=[...].")
+    reason, hint = REASONS.get(kind, OTHER), WAYS_OUT[kind]
     hint = hint.replace("outputs=[...]", f"outputs={[*read[:3]]!r}") if read else hint
     if made:
         shapes = ", ".join(f"'{name}': (1, 3, 224, 224)" for name in made[:1])
