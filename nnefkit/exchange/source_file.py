@@ -17,7 +17,7 @@ def path_and_bytes(source: File, what: str, limit: int, too_large: str) -> tuple
     Args:
         source: Its path, or its bytes, which have no path.
         what: What it is, for messages.
-        limit: The largest size in bytes of a file at a path.
+        limit: The largest size in bytes.
         too_large: The message about a larger file.
 
     Raises:
@@ -25,6 +25,8 @@ def path_and_bytes(source: File, what: str, limit: int, too_large: str) -> tuple
         StorageError: The file cannot be read, or it is too large.
     """
     if isinstance(source, (bytes, bytearray, memoryview)):
+        if len(source) > limit:
+            raise StorageError(too_large)
         return "", bytes(source)
     try:
         path = Path(os.fspath(source))

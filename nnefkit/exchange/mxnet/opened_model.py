@@ -19,7 +19,7 @@ from nnefkit.exchange.mxnet.symbol import read_symbol
 from nnefkit.exchange.source_file import File, path_and_bytes
 from nnefkit.exchange.source_shapes import checked_shape
 
-_MAX_SYMBOL = 1 << 26
+_MAX_SYMBOL = 1 << 25
 _MAX_PARAMS = 1 << 40
 _SYMBOL = "-symbol.json"
 _EPOCH = re.compile(r"-(\d{1,9})\.params")

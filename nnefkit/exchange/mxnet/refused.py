@@ -53,7 +53,9 @@ REFUSED = {
         _TRAINING,
     ),
     **dict.fromkeys(("_foreach", "_while_loop", "_cond", "_CachedOp"), _LOOP),
-    **dict.fromkeys(("ROIPooling", "_contrib_ROIAlign", "_contrib_RROIAlign"), _REGIONS),
+    **dict.fromkeys(
+        ("ROIPooling", "_npx_roi_pooling", "_contrib_ROIAlign", "_contrib_RROIAlign"), _REGIONS
+    ),
     **dict.fromkeys(("_contrib_PSROIPooling", "_contrib_DeformablePSROIPooling"), _REGIONS),
     **dict.fromkeys(
         ("_contrib_DeformableConvolution", "_contrib_ModulatedDeformableConvolution"), _DEFORMED
@@ -73,6 +75,9 @@ PREFIXES = {
     "_random_": _RANDOM,
     "_sample_": _RANDOM,
     "_shuffle": _RANDOM,
+    "random_": _RANDOM,
+    "sample_": _RANDOM,
+    **dict.fromkeys(("_npi_uniform", "_npi_normal", "_npi_bernoulli", "_npi_random"), _RANDOM),
     "_contrib_quantize": _QUANTIZED,
     "_contrib_dequantize": _QUANTIZED,
     "_contrib_requantize": _QUANTIZED,

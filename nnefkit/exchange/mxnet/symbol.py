@@ -17,6 +17,7 @@ from nnefkit.exchange.mxnet.model import VARIABLE, NodeOutput, SymbolNode
 from nnefkit.exchange.mxnet.output_names import output_names
 
 _MAX_ATTRIBUTES = 4096
+_MAX_OUTPUTS = 1 << 20
 _WITH_STATES = {
     "BatchNorm": ("gamma", "beta", "moving_mean", "moving_var"),
     "BatchNorm_v1": ("gamma", "beta", "moving_mean", "moving_var"),
@@ -75,6 +76,8 @@ class _SymbolReader:
         self._path = path
         self._nodes: list[SymbolNode] = []
         self._names: Counter[str] = Counter()
+        self._outputs = 0
+        """The number of outputs so far: a few characters can state many."""
 
     def symbol(self) -> Symbol:
         version = self._version()
@@ -112,6 +115,9 @@ class _SymbolReader:
             del attributes["axis"]
         names = (name,) if op == VARIABLE else output_names(op, name, attributes)
         self._names[name] += 1
+        self._outputs += len(names)
+        if self._outputs > _MAX_OUTPUTS:
+            self._invalid(f"its nodes have more than {_MAX_OUTPUTS:,} outputs")
         return SymbolNode(op, name, attributes, tuple(inputs), names, self._names[name])
 
     def _states(self, op: str, name: str, count: int) -> list[NodeOutput]:

@@ -259,6 +259,14 @@ def test_outputs_that_no_node_has_are_refused():
     assert "output 2 of relu 'a', which no node can read" in found[0]
 
 
+def test_layers_of_too_many_steps_are_refused():
+    rnn = node("RNN", "y", [0, 1, 2], mode="rnn_tanh", state_size="1", num_layers="30")
+    symbol = symbol_of(variable("x"), variable("w"), variable("s"), rnn)
+    shapes = {"x": (1000, 1, 1), "s": (30, 1, 1)}
+    (found,) = refusals(symbol, params_of({"w": np.zeros(120, np.float32)}), shapes)
+    assert "it has 30,000 steps in all of its layers" in found[0]
+
+
 def test_a_network_of_constants_is_refused():
     assert "has no inputs" in refusals(symbol_of(node("_ones", "y", shape="(2,)")), shapes={})[0][0]
 
@@ -303,6 +311,14 @@ def test_sparse_and_empty_parameters_are_refused_if_they_are_read():
         (b'{"nodes": [], "heads": [[0, 0]]}', nk.InputError, "reads the node 0"),
         (symbol_of(node("relu", "y", [0])), nk.InputError, "which is not before it"),
         (symbol_of(variable("x"), heads=[["0", 0]]), nk.InputError, "which is not an output"),
+        (
+            symbol_of(
+                variable("x"),
+                *(node("split", "y", [0], num_outputs="65536") for _ in range(17)),
+            ),
+            nk.InputError,
+            "more than 1,048,576 outputs",
+        ),
         (params_of({"w": X}), nk.InputError, "has parameters, not a network"),
     ],
 )

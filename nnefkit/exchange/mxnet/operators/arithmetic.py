@@ -19,70 +19,75 @@ from nnefkit.exchange.reshaping import (
 )
 from nnefkit.exchange.source_value import SCALAR, Value
 
-_ARITHMETIC = {
+_FUNCTIONS = {
     "add": "add",
-    "plus": "add",
     "sub": "sub",
-    "minus": "sub",
-    "subtract": "sub",
     "mul": "mul",
-    "multiply": "mul",
     "div": "div",
-    "true_divide": "div",
     "mod": "mod",
     "power": "pow",
     "maximum": "max",
     "minimum": "min",
     "hypot": "hypot",
-}
-_COMPARISON = {
     "equal": "eq",
     "not_equal": "ne",
     "greater": "gt",
     "greater_equal": "ge",
     "lesser": "lt",
     "lesser_equal": "le",
-    "less": "lt",
-    "less_equal": "le",
+    "logical_and": "and",
+    "logical_or": "or",
+    "logical_xor": "xor",
 }
-_LOGIC = {"logical_and": "and", "logical_or": "or", "logical_xor": "xor"}
-_FUNCTIONS = {**_ARITHMETIC, **_COMPARISON, **_LOGIC}
-_REVERSED = {
-    "rminus": "sub",
-    "rsubtract": "sub",
-    "rdiv": "div",
-    "rtrue_divide": "div",
-    "rmod": "mod",
-    "rpower": "pow",
+"""Function of MXNet -> operation."""
+_COMPARISON = frozenset(("eq", "ne", "gt", "ge", "lt", "le"))
+_LOGIC = frozenset(("and", "or", "xor"))
+_NUMPY_NAMES = {
+    "sub": "subtract",
+    "mul": "multiply",
+    "div": "true_divide",
+    "lesser": "less",
+    "lesser_equal": "less_equal",
+}
+_REVERSED = {"sub": "rminus", "div": "rdiv", "mod": "rmod", "power": "rpower"}
+_NUMPY_REVERSED = {
+    "sub": "rsubtract",
+    "div": "rtrue_divide",
+    "mod": "rmod",
+    "power": "rpower",
 }
 
 
-def _camel(name: str) -> str:
+def _old(name: str, joint: str = "_") -> str:
     """Return how the first versions of MXNet wrote a name."""
-    return "_".join(part.capitalize() for part in name.split("_"))
+    return joint.join(part.capitalize() for part in name.split("_"))
 
 
 _TENSORS = {
-    **{
-        f"{prefix}{name}": function
-        for name, function in _FUNCTIONS.items()
-        for prefix in ("_", "broadcast_", "_npi_", "elemwise_")
-    },
-    **{f"_{_camel(name)}": function for name, function in _FUNCTIONS.items()},
-    "_grad_add": "add",
+    **{f"_{name}": function for name, function in _FUNCTIONS.items()},
+    **{f"_{_old(name)}": function for name, function in _FUNCTIONS.items()},
+    **{f"broadcast_{name}": function for name, function in _FUNCTIONS.items()},
+    **{f"elemwise_{name}": name for name in ("add", "sub", "mul", "div")},
+    **{f"_npi_{_NUMPY_NAMES.get(name, name)}": f for name, f in _FUNCTIONS.items()},
+    **dict.fromkeys(("_plus", "_Plus", "broadcast_plus", "_grad_add"), "add"),
+    **dict.fromkeys(("_minus", "_Minus", "broadcast_minus"), "sub"),
 }
 _NUMBERS = {
     **{f"_{name}_scalar": function for name, function in _FUNCTIONS.items()},
-    **{f"_npi_{name}_scalar": function for name, function in _FUNCTIONS.items()},
-    **{
-        f"_{_camel(name).replace('_', '')}Scalar": function for name, function in _FUNCTIONS.items()
-    },
+    **{f"_{_old(name, '')}Scalar": function for name, function in _FUNCTIONS.items()},
+    **{f"_npi_{_NUMPY_NAMES.get(name, name)}_scalar": f for name, f in _FUNCTIONS.items()},
+    **dict.fromkeys(("_plus_scalar", "_PlusScalar"), "add"),
+    **dict.fromkeys(("_minus_scalar", "_MinusScalar"), "sub"),
 }
 _NUMBERS_FIRST = {
-    **{f"_{name}_scalar": function for name, function in _REVERSED.items()},
-    **{f"_npi_{name}_scalar": function for name, function in _REVERSED.items()},
-    **{f"_{name[:2].upper()}{name[2:]}Scalar": function for name, function in _REVERSED.items()},
+    **{f"_{name}_scalar": _FUNCTIONS[key] for key, name in _REVERSED.items()},
+    **{f"_R{name[1:].capitalize()}Scalar": _FUNCTIONS[key] for key, name in _REVERSED.items()},
+    **{f"_npi_{name}_scalar": _FUNCTIONS[key] for key, name in _NUMPY_REVERSED.items()},
 }
+for _name in ("_add_scalar", "_sub_scalar", "_AddScalar", "_SubScalar", "_Add", "_Sub"):
+    # The names of these have always been plus and minus.
+    _NUMBERS.pop(_name, None)
+    _TENSORS.pop(_name, None)
 
 
 @operator(*_TENSORS)
@@ -115,9 +120,9 @@ def _number(c: Call) -> Value:
 
 
 def _computed(c: Call, function: str, x: Value, y: Value) -> Value:
-    if function in _LOGIC.values():
+    if function in _LOGIC:
         return _flags(c, _logic(c, function, to_logical(c, x), to_logical(c, y)))
-    if function in _COMPARISON.values():
+    if function in _COMPARISON:
         return _flags(c, scalar_operation(c, function, x, y))
     kinds = x.dtype.kind + y.dtype.kind
     is_integer = not set(kinds).difference("iub") and "true_divide" not in c.operator

@@ -63,6 +63,7 @@ def arange(c: Call) -> Value:
     length = ceil((stop - start) / step)
     if length < 1 or length * count > _MAX_NUMBERS:
         c.refuse(f"it has {length * count:,} numbers", "Use a smaller range.")
+    c.allowance.take((length * count,), 16)
     numbers = start + step * np.arange(length, dtype=np.float64)
     return c.graph.constant(np.repeat(numbers, count).astype(dtype))
 

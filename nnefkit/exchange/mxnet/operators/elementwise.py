@@ -27,7 +27,7 @@ _STANDARD = {
     "square": "sqr",
 }
 """Function of MXNet -> operation."""
-_NUMPY = {f"_npi_{name}": operation for name, operation in _STANDARD.items()}
+_NUMPY = {f"_npi_{name}": operation for name, operation in _STANDARD.items() if name != "rsqrt"}
 _WHOLE = frozenset(("abs", "sign", "neg", "sqr", "floor", "ceil"))
 """Operations whose results are integers if their arguments are."""
 
@@ -75,7 +75,10 @@ _COMPOSED: dict[str, Callable[[Call, Value], Value]] = {
 }
 
 
-@operator(*_COMPOSED, *(f"_npi_{name}" for name in _COMPOSED), "_npx_erf")
+_ONLY_OLD = frozenset(("round", "rcbrt", "erf"))
+
+
+@operator(*_COMPOSED, *(f"_npi_{name}" for name in _COMPOSED if name not in _ONLY_OLD), "_npx_erf")
 def composed(c: Call) -> Value:
     """Read a function by other ones; `round` rounds halves away from 0, and `rint` down."""
     name = c.operator.removeprefix("_npi_").removeprefix("_npx_")
@@ -87,6 +90,12 @@ def logical_not(c: Call) -> Value:
     """Read `not`; before MXNet 2, its result is a number."""
     result = c.op("not", to_logical(c, c[0]))
     return result if c.operator.startswith("_npi") else c.op("cast", result, data_type=SCALAR)
+
+
+@operator("_npi_arctan2")
+def arctan2(c: Call) -> Value:
+    """Read the angle of a point."""
+    return elementwise.atan2(c, c[0], c[1])
 
 
 @operator("_npi_isnan")

@@ -29,10 +29,12 @@ def logistic_output(c: Call) -> Value:
 @operator("LinearRegressionOutput", "MAERegressionOutput", "SVMOutput")
 @operator("MakeLoss", "make_loss", "BlockGrad", "stop_gradient", "IdentityAttachKLSparseReg")
 @operator("identity", "_copy", "_np_copy", "_NoGradient", "_contrib_gradientmultiplier")
-@operator("_identity_with_attr_like_rhs", "_CrossDeviceCopy", "_npx_constraint_check")
+@operator(
+    "_identity_with_attr_like_rhs", "_CrossDeviceCopy", "_npx_constraint_check", "cast_storage"
+)
 def unchanged(c: Call) -> Value:
     """Read nothing: the result is the input."""
-    c.read.add("scalar")
+    c.read.update(("scalar", "stype", "msg"))
     return c[0]
 
 

@@ -23,6 +23,7 @@ from nnefkit.exchange.source_value import Argument, Value
 
 _GATES = {"rnn_relu": 1, "rnn_tanh": 1, "lstm": 4, "gru": 3}
 _PARTS = "parts of a vector"
+_MAX_STEPS = 20_000
 
 
 @operator("_rnn_param_concat", "_npi_rnn_param_concat")
@@ -77,6 +78,12 @@ def recurrent(c: Call) -> list[Value]:
     sizes = _sizes(c, x)
     vector = c.ranked(1, index=1)
     first = [_states(c, index, x, sizes) for index in range(2, 4 if sizes.mode == "lstm" else 3)]
+    total = x.shape[0] * sizes.layers * sizes.directions
+    if total > _MAX_STEPS:
+        c.refuse(
+            f"it has {total:,} steps in all of its layers, and NNEF has no loops",
+            f"At most {_MAX_STEPS:,} are unrolled: use shorter sequences.",
+        )
     weights = _weights(c, vector, sizes)
     xs = steps(c, x, 0, c.name)
     last: list[States] = []

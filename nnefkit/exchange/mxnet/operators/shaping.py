@@ -114,7 +114,7 @@ def swap_axes(c: Call) -> Value:
     return transposed(c, x, order)
 
 
-@operator("_np_moveaxis", "_npi_moveaxis")
+@operator("_np_moveaxis")
 def move_axis(c: Call) -> Value:
     """Read `transpose` of some axes to other places."""
     x, sources, places = c[0], c.integers("source"), c.integers("destination")
@@ -208,7 +208,7 @@ def tile(c: Call) -> Value:
     return shaping.tiled(c, reshaped(c, x, (1,) * (rank - x.rank) + x.shape), repeats)
 
 
-@operator("repeat", "_np_repeat", "_npi_repeats")
+@operator("repeat", "_np_repeat")
 def repeat(c: Call) -> Value:
     """Read each element repeated along an axis, or of all elements in a row."""
     x, count = c[0], c.integer("repeats")
