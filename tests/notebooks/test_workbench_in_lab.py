@@ -48,13 +48,13 @@ def notebook(folder: Path) -> Path:
 
 @contextmanager
 def lab(
-    browser: Browser, path: Path, theme: str = "JupyterLab Light"
+    browser: Browser, path: Path, theme: str = "JupyterLab Light", place: str = "doc/tree"
 ) -> Iterator[tuple[Watched, str]]:
     env = environment(path.parent.parent / "jupyter", theme)
     settings = Path(env["JUPYTERLAB_SETTINGS_DIR"]) / "@jupyterlab" / "notebook-extension"
     (settings / "tracker.jupyterlab-settings").write_text(json.dumps({"windowingMode": "none"}))
     with lab_server(path.parent, env) as home, watched(browser, home) as watch:
-        watch.page.goto(f"{home}/doc/tree/{path.name}")
+        watch.page.goto(f"{home}/{place}/{path.name}")
         yield watch, home
 
 
@@ -146,6 +146,32 @@ def test_it_has_the_colors_of_the_theme(browser: Browser, tmp_path: Path, theme:
         expected = "dark" if "Dark" in theme else "light"
         expect(watch.page.locator(".nk-workbench")).to_have_attribute("data-theme", expected)
         assert watch.console == []
+
+
+@pytest.mark.slow
+def test_it_answers_in_notebook_7(browser: Browser, tmp_path: Path) -> None:
+    with lab(browser, notebook(tmp_path / "live"), place="notebooks") as (watch, _):
+        page = watch.page
+        page.locator(".jp-CodeCell .cm-content").first.wait_for(timeout=60_000)
+        page.wait_for_load_state("networkidle")
+        own = [*watch.console]  # what Notebook itself reports while it starts
+        run_first_cell(page, ".nk-workbench")
+        page.locator(".nk-search").fill("max_pool")
+        expect(page.locator(".nk-found [role=option]")).to_have_count(1, timeout=20_000)
+        page.keyboard.press("Enter")
+        expect_title(page, "m")
+        page.locator(".nk-stage").focus()
+        page.keyboard.press("ArrowLeft")
+        expect_title(page, "relu block")
+        page.locator(".nk-search").fill("c5")
+        page.keyboard.press("Enter")
+        expect_title(page, "c5")
+        page.locator(".jp-CodeCell .cm-content").nth(1).click()
+        page.keyboard.press("Shift+Enter")
+        output = page.locator(".jp-OutputArea-output pre", has_text="selected")
+        expect(output).to_have_text("selected c5 (1, 4, 8, 8)\n", timeout=20_000)
+        assert watch.console == own
+        assert watch.foreign == []
 
 
 def stored(path: Path, *, state: bool) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from axe import violations
-from playwright.sync_api import Browser, Page, Request
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 from playwright.sync_api import TimeoutError as NotInTime
 
 FAULTS = (Path(__file__).parent / "faults.js").read_text()
@@ -30,6 +30,10 @@ class Watched:
         found: dict[str, Any] = self.page.evaluate(FAULTS)
         return found
 
+    def written(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.console.append(f"{message.text} ({message.location.get('url', '')})")
+
     def requested(self, request: Request) -> None:
         if not request.url.startswith((self.home, "data:", "blob:")):
             self.foreign.append(request.url)
@@ -41,7 +45,7 @@ def watched(browser: Browser, home: str, width: int = 1100) -> Iterator[Watched]
     watch = Watched(page, home)
     page.on("request", watch.requested)
     page.on("pageerror", lambda error: watch.console.append(str(error)))
-    page.on("console", lambda m: watch.console.append(m.text) if m.type == "error" else None)
+    page.on("console", watch.written)
     try:
         yield watch
     finally:
