@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import prod
 from typing import Protocol
 
 from nnefkit.arrays import Shape
 from nnefkit.budget import current_budget, remedy
 from nnefkit.display.progress_bar import ProgressBar, StagedProgressBar
-from nnefkit.errors import Diagnostic, DocumentError
+from nnefkit.errors import NO_EMPTY_TENSORS, Diagnostic, DocumentError
 from nnefkit.exchange.allowance import Allowance
 from nnefkit.exchange.emission import emitted, name_outputs
 from nnefkit.exchange.refusal import UNREAD, Unread
@@ -47,6 +47,27 @@ class NetworkReader:
             )
             return UNREAD
         return self.graph.external(name, shape, dtype)
+
+    def usable(
+        self, outputs: Iterable[tuple[str, Value | Unread]], what: str, hint: str
+    ) -> list[tuple[str, Value]]:
+        """Return the outputs that a graph can have; note why, for the others.
+
+        Args:
+            outputs: Their names and values.
+            what: What computes values, such as "layer".
+            hint: What to do about an output that nothing computes, if no refusal is the cause.
+        """
+        found = []
+        for name, value in outputs:
+            if isinstance(value, Unread):
+                if not self.problems:
+                    self.problem(f"no {what} computes the output '{name}'", hint)
+            elif 0 in value.shape:
+                self.problem(f"output '{name}' is empty", NO_EMPTY_TENSORS)
+            else:
+                found.append((name, value))
+        return found
 
     def finished(self, name: str, outputs: Sequence[tuple[str, Value]]) -> Graph | None:
         """Return the graph with its outputs, or None if there are problems."""

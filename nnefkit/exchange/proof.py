@@ -118,6 +118,11 @@ def with_facts(graph: Graph, facts: Mapping[str, Any]) -> Graph:
     return replace(graph, provenance=FrozenDict({**graph.provenance, **facts}))
 
 
+def unproved(graph: Graph, facts: Mapping[str, Any], reason: str) -> Graph:
+    """Return a graph that nothing compared with its source, with the reason."""
+    return with_facts(graph, {**facts, "verified": False, "not_verified": reason})
+
+
 class _Proof:
     """The comparison of a graph with its source."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from nnefkit.errors import InputError, StorageError
 from nnefkit.storage import check_readable
@@ -41,3 +42,8 @@ def path_and_bytes(source: File, what: str, limit: int, too_large: str) -> tuple
         return str(path), path.read_bytes()
     except OSError as error:
         raise StorageError(f"the file cannot be read: {error.strerror}", file=str(path)) from error
+
+
+def title(source: Any, otherwise: str) -> str:
+    """Return what a progress bar calls a source: the name of its file, if it is one."""
+    return Path(source).stem if isinstance(source, (str, os.PathLike)) else otherwise

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nnefkit.display.progress_bar import StagedProgressBar
 from nnefkit.errors import NO_EMPTY_TENSORS, InputError
 from nnefkit.exchange.extents import recorded
 from nnefkit.exchange.framework_noise import quiet_frameworks
@@ -50,7 +51,10 @@ def checked_shape(name: str, shape: Any, rank: int | None, path: str) -> tuple[i
 
 
 def recorded_in_source(
-    graph: Graph, read: Callable[[Shapes], Graph], dynamic_shapes: Mapping[str, Any] | None
+    graph: Graph,
+    read: Callable[[Shapes], Graph],
+    dynamic_shapes: Mapping[str, Any] | None,
+    bar: StagedProgressBar,
 ) -> Graph:
     """Return a graph with a record of the shapes for which it is valid.
 
@@ -58,7 +62,10 @@ def recorded_in_source(
         graph: The graph, whose inputs may have another layout than those of the source.
         read: Shapes by the names of inputs in the source, in its layout -> the graph for them.
         dynamic_shapes: Axes that may have other extents.
+        bar: Shows that this is done, if there are such axes.
     """
+    if dynamic_shapes:
+        bar.stage("converting for other shapes")
 
     @quiet_frameworks()
     def converted(shapes: Shapes) -> Graph:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,13 +14,13 @@ from nnefkit.exchange import opencv
 from nnefkit.exchange.caffe import runtime
 from nnefkit.exchange.caffe.model import CaffeModel
 from nnefkit.exchange.caffe.opened_model import open_model, with_input_shapes
-from nnefkit.exchange.extents import recorded
 from nnefkit.exchange.fragments import with_macs
 from nnefkit.exchange.network_reader import graph_of
-from nnefkit.exchange.proof import SourceRun, verified, with_facts
+from nnefkit.exchange.proof import SourceRun, unproved, verified
 from nnefkit.exchange.proof_inputs import unused_inputs
+from nnefkit.exchange.source_file import title
+from nnefkit.exchange.source_shapes import recorded_in_source
 from nnefkit.graph import Graph
-from nnefkit.graph.extents import Shapes
 
 
 def from_caffe(
@@ -88,17 +87,17 @@ def from_caffe(
         >>> print(graph.operations[1])
         y = relu(x);
     """
-    with StagedProgressBar(_title(prototxt), progress) as bar:
+    with StagedProgressBar(title(prototxt, "Caffe network"), progress) as bar:
         bar.stage("opening")
         source = with_input_shapes(open_model(prototxt, caffemodel, outputs), input_shapes)
         graph = read(source, bar)
-        if dynamic_shapes:
-            bar.stage("converting for other shapes")
-        graph = _recorded(graph, source, dynamic_shapes)
+        graph = recorded_in_source(
+            graph, lambda shapes: read(with_input_shapes(source, shapes)), dynamic_shapes, bar
+        )
         facts = {**_facts(source), **unused_inputs(graph)}
         reason = _no_proof(source) if verify else "verify=False"
         if reason:
-            return with_facts(graph, {**facts, "verified": False, "not_verified": reason})
+            return unproved(graph, facts, reason)
         run = _source_run(source, graph, facts)
         return verified(graph, run, {}, engine=engine, tolerance=tolerance, bar=bar)
 
@@ -130,10 +129,6 @@ def _source_run(source: CaffeModel, graph: Graph, facts: Mapping[str, Any]) -> S
     return SourceRun(outputs, everything, facts)
 
 
-def _title(path: Any) -> str:
-    return Path(path).stem if isinstance(path, (str, os.PathLike)) else "Caffe network"
-
-
 def read(source: CaffeModel, bar: StagedProgressBar | None = None) -> Graph:
     """Read a network whose inputs have shapes.
 
@@ -148,17 +143,6 @@ def read(source: CaffeModel, bar: StagedProgressBar | None = None) -> Graph:
     from nnefkit.exchange.caffe.nodes import CaffeReader
 
     return with_macs(graph_of(CaffeReader(source), bar, "layer"))
-
-
-def _recorded(graph: Graph, source: CaffeModel, dynamic_shapes: Mapping[str, Any] | None) -> Graph:
-    """Return the graph with a record of the shapes for which it is valid."""
-    origins = {name: graph.tensors[name].origin or name for name in graph.inputs}
-
-    def converted(shapes: Shapes) -> Graph:
-        named = {origins[name]: shape for name, shape in shapes.items()}
-        return read(with_input_shapes(source, named))
-
-    return recorded(graph, converted, dynamic_shapes)
 
 
 def _facts(source: CaffeModel) -> dict[str, Any]:

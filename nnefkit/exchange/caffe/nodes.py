@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from nnefkit.display.progress_bar import ProgressBar
-from nnefkit.errors import NO_EMPTY_TENSORS
 from nnefkit.exchange.caffe.call import INVALID, READERS, Call, Normalized
 from nnefkit.exchange.caffe.model import CaffeLayer, CaffeModel
 from nnefkit.exchange.caffe.opened_model import DATA
@@ -69,16 +68,8 @@ class CaffeReader(NetworkReader):
         return self.external(name, shape, np.dtype(np.float32))
 
     def _outputs(self) -> list[tuple[str, Value]]:
-        outputs = []
-        for name, number in self.source.outputs:
-            value = self._values.get(number, UNREAD)
-            if isinstance(value, Value) and 0 not in value.shape:
-                outputs.append((name, value))
-            elif isinstance(value, Value):
-                self.problem(f"output '{name}' is empty", NO_EMPTY_TENSORS)
-            elif not self.problems:
-                self.problem(f"no layer computes the output '{name}'", INVALID)
-        return outputs
+        values = [(name, self._values.get(n, UNREAD)) for name, n in self.source.outputs]
+        return self.usable(values, "layer", INVALID)
 
     # -- layers -------------------------------------------------------------------------------
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,11 +16,11 @@ from nnefkit.exchange.caffe2.opened_model import open_model, with_input_shapes
 from nnefkit.exchange.fragments import with_macs
 from nnefkit.exchange.layout import channels_first, source_tensors
 from nnefkit.exchange.network_reader import graph_of
-from nnefkit.exchange.proof import SourceRun, verified, with_facts
+from nnefkit.exchange.proof import SourceRun, unproved, verified
 from nnefkit.exchange.proof_inputs import integer_inputs, unused_inputs
+from nnefkit.exchange.source_file import title
 from nnefkit.exchange.source_shapes import recorded_in_source
 from nnefkit.graph import Graph
-from nnefkit.graph.extents import Shapes
 
 
 def from_caffe2(
@@ -84,23 +83,19 @@ def from_caffe2(
         >>> print(graph.operations[1])
         y = relu(x);
     """
-    with StagedProgressBar(_title(init_net), progress) as bar:
+    with StagedProgressBar(title(init_net, "Caffe2 network"), progress) as bar:
         bar.stage("opening")
         source = open_model(init_net, predict_net, outputs, input_shapes)
         graph = read(source, bar)
-        if dynamic_shapes:
-            bar.stage("converting for other shapes")
-        graph = _recorded(graph, source, dynamic_shapes)
+        graph = recorded_in_source(
+            graph, lambda shapes: read(with_input_shapes(source, shapes)), dynamic_shapes, bar
+        )
         facts = {**_facts(source), **unused_inputs(graph)}
         reason = runtime.why_not() if verify else "verify=False"
         if reason:
-            return with_facts(graph, {**facts, "verified": False, "not_verified": reason})
+            return unproved(graph, facts, reason)
         run = _source_run(source, graph, facts)
         return verified(graph, run, {}, engine=engine, tolerance=tolerance, bar=bar)
-
-
-def _title(path: Any) -> str:
-    return Path(path).stem if isinstance(path, (str, os.PathLike)) else "Caffe2 network"
 
 
 def _source_run(source: Caffe2Model, graph: Graph, facts: Mapping[str, Any]) -> SourceRun:
@@ -136,15 +131,6 @@ def read(source: Caffe2Model, bar: StagedProgressBar | None = None) -> Graph:
     from nnefkit.exchange.caffe2.nodes import Caffe2Reader
 
     return with_macs(channels_first(graph_of(Caffe2Reader(source), bar, "operator")))
-
-
-def _recorded(graph: Graph, source: Caffe2Model, dynamic_shapes: Mapping[str, Any] | None) -> Graph:
-    """Return the graph with a record of the shapes for which it is valid."""
-
-    def converted(shapes: Shapes) -> Graph:
-        return read(with_input_shapes(source, dict(shapes)))
-
-    return recorded_in_source(graph, converted, dynamic_shapes)
 
 
 def _facts(source: Caffe2Model) -> dict[str, Any]:

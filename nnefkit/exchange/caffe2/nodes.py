@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from nnefkit.display.progress_bar import ProgressBar
-from nnefkit.errors import NO_EMPTY_TENSORS
 from nnefkit.exchange.caffe2.arguments import INVALID, Arguments, text_of
 from nnefkit.exchange.caffe2.call import READERS, Call
 from nnefkit.exchange.caffe2.model import Caffe2Model, Caffe2Operator
@@ -73,20 +72,16 @@ class Caffe2Reader(NetworkReader):
         return self.external(name, info.shape or (), np.dtype(info.dtype))
 
     def _outputs(self) -> list[tuple[str, Value]]:
-        outputs = []
+        values = []
         for name, number in self.source.outputs:
             value = self._values.get(number, UNREAD)
-            if isinstance(value, Value) and 0 not in value.shape:
-                outputs.append((name, value))
-            elif isinstance(value, Value):
-                self.problem(f"output '{name}' is empty", NO_EMPTY_TENSORS)
-            elif number in self._partial:
+            if isinstance(value, Unread) and number in self._partial:
                 self.problem(
                     f"output '{name}': {self._absent(number)}", "Leave it out: outputs=[...]."
                 )
-            elif not self.problems:
-                self.problem(f"no operator computes the output '{name}'", INVALID)
-        return outputs
+            else:
+                values.append((name, value))
+        return self.usable(values, "operator", INVALID)
 
     # -- operators ----------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from nnefkit.exchange.dumped.document import Dump, File, open_dump
 from nnefkit.exchange.dumped.framework import Framework
 from nnefkit.exchange.dumped.nodes import DumpReader
 from nnefkit.exchange.fragments import with_macs
-from nnefkit.exchange.proof import SourceRun, verified, with_facts
+from nnefkit.exchange.proof import SourceRun, unproved, verified
 from nnefkit.exchange.proof_inputs import independent, unused_inputs
 from nnefkit.graph import Graph
 from nnefkit.graph.extents import Shapes
@@ -184,7 +184,7 @@ def proved(
     run = _RunOfDump(source, graph)
     reason = run.not_usable() if verify else "verify=False"
     if reason:
-        return with_facts(graph, {**facts, "verified": False, "not_verified": reason})
+        return unproved(graph, facts, reason)
     return verified(
         graph,
         SourceRun(lambda _: run.outputs(), lambda _: run.everything(), facts),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 from nnefkit.arrays import Arrays
@@ -24,8 +23,9 @@ from nnefkit.exchange.layout import (
     channels_first,
     source_tensors,
 )
-from nnefkit.exchange.proof import TOLERANCE, SourceRun, verified, with_facts
+from nnefkit.exchange.proof import TOLERANCE, SourceRun, unproved, verified, with_facts
 from nnefkit.exchange.proof_inputs import unused_inputs
+from nnefkit.exchange.source_file import title
 from nnefkit.exchange.source_shapes import recorded_in_source
 from nnefkit.graph import Graph
 
@@ -94,14 +94,12 @@ def from_keras(
         ...     print(error.diagnostics[0].message)
         a Keras model must be a path or a model of Keras 3, not int
     """
-    with StagedProgressBar(title(model), progress) as bar:
+    with StagedProgressBar(title(model, "Keras model"), progress) as bar:
         bar.stage("opening")
         source = open_model(model, input_shapes, weights)
         graph = read(source, layout, bar)
-        if dynamic_shapes:
-            bar.stage("converting for other shapes")
         graph = recorded_in_source(
-            graph, lambda named: read(open_model(source, named), layout), dynamic_shapes
+            graph, lambda named: read(open_model(source, named), layout), dynamic_shapes, bar
         )
         facts = {**_facts(source), **unused_inputs(graph)}
         given = given_inputs(inputs or {}, lambda name: _graph_input(graph, name))
@@ -111,7 +109,7 @@ def from_keras(
             runner = KerasRunner(source)
             _refuse_uneven_averages(runner, graph)
         except NotRunnable as reason:
-            return with_facts(graph, {**facts, "verified": False, "not_verified": str(reason)})
+            return unproved(graph, facts, str(reason))
         return verified(
             graph,
             _source_run(runner, graph, {**facts, "backend": runner.keras.backend.backend()}),
@@ -121,11 +119,6 @@ def from_keras(
             default=HALF_TOLERANCE if _is_half(source.network) else TOLERANCE,
             bar=bar,
         )
-
-
-def title(model: Any) -> str:
-    """Return what a progress bar calls a model."""
-    return Path(model).stem if isinstance(model, (str, os.PathLike)) else "Keras model"
 
 
 def _refuse_uneven_averages(runner: KerasRunner, graph: Graph) -> None:

@@ -11,13 +11,14 @@ from nnefkit.display.progress_bar import StagedProgressBar
 from nnefkit.errors import DocumentError, ExecutionError
 from nnefkit.exchange.framework_noise import quiet_frameworks
 from nnefkit.exchange.given_inputs import given_inputs
-from nnefkit.exchange.keras.from_keras import read, title
+from nnefkit.exchange.keras.from_keras import read
 from nnefkit.exchange.keras.input_shapes import input_names
 from nnefkit.exchange.keras.model import KerasModel
 from nnefkit.exchange.keras.opened_model import open_model
 from nnefkit.exchange.keras.runtime import KerasRunner, NotRunnable
 from nnefkit.exchange.layout import as_in_source
 from nnefkit.exchange.recorded_run import RecordedRun, SourceNode
+from nnefkit.exchange.source_file import title
 from nnefkit.execution import Trace
 from nnefkit.graph import Graph
 
@@ -56,7 +57,7 @@ def trace_keras(
         ...     print(error.diagnostics[0].message)
         a Keras model must be a path or a model of Keras 3, not int
     """
-    with StagedProgressBar(title(model), progress) as bar:
+    with StagedProgressBar(title(model, "Keras model"), progress) as bar:
         bar.stage("opening")
         given = expected_mapping(inputs, "inputs", "names of inputs to arrays")
         names = {} if graph is None else {n: graph.tensors[n].origin or n for n in graph.inputs}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from nnefkit.arrays import Arrays
@@ -15,8 +14,9 @@ from nnefkit.exchange.layout import channels_first, source_tensors
 from nnefkit.exchange.mxnet import runtime
 from nnefkit.exchange.mxnet.model import MxnetModel
 from nnefkit.exchange.mxnet.opened_model import open_model, with_input_shapes
-from nnefkit.exchange.proof import SourceRun, verified, with_facts
+from nnefkit.exchange.proof import SourceRun, unproved, verified
 from nnefkit.exchange.proof_inputs import integer_inputs, unused_inputs
+from nnefkit.exchange.source_file import title
 from nnefkit.exchange.source_shapes import recorded_in_source
 from nnefkit.graph import Graph
 
@@ -83,19 +83,17 @@ def from_mxnet(
         >>> print(graph.operations[1])
         y_output = relu(data);
     """
-    with StagedProgressBar(_title(symbol_json), progress) as bar:
+    with StagedProgressBar(title(symbol_json, "MXNet network"), progress) as bar:
         bar.stage("opening")
         source = with_input_shapes(open_model(symbol_json, params, outputs), input_shapes)
         graph = read(source, bar)
-        if dynamic_shapes:
-            bar.stage("converting for other shapes")
         graph = recorded_in_source(
-            graph, lambda shapes: read(with_input_shapes(source, shapes)), dynamic_shapes
+            graph, lambda shapes: read(with_input_shapes(source, shapes)), dynamic_shapes, bar
         )
         facts = {**_facts(source), **unused_inputs(graph)}
         runner, reason = runtime.runner_of(source) if verify else (None, "verify=False")
         if runner is None:
-            return with_facts(graph, {**facts, "verified": False, "not_verified": reason})
+            return unproved(graph, facts, reason)
         run = _source_run(runner, graph, facts)
         return verified(graph, run, {}, engine=engine, tolerance=tolerance, bar=bar)
 
@@ -110,10 +108,6 @@ def _source_run(runner: runtime.MxnetRunner, graph: Graph, facts: Mapping[str, A
         return dict(zip(graph.outputs, runner.outputs(inputs), strict=True))
 
     return SourceRun(outputs, everything, facts)
-
-
-def _title(path: Any) -> str:
-    return Path(path).stem if isinstance(path, (str, os.PathLike)) else "MXNet network"
 
 
 def read(source: MxnetModel, bar: StagedProgressBar | None = None) -> Graph:

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
 from typing import Any
 
-from nnefkit.budget import current_budget, remedy
 from nnefkit.display.progress_bar import ProgressBar
-from nnefkit.errors import NO_EMPTY_TENSORS, Diagnostic
-from nnefkit.exchange.allowance import Allowance
-from nnefkit.exchange.emission import emitted, name_outputs
 from nnefkit.exchange.mxnet.call import INVALID, READERS, Call
 from nnefkit.exchange.mxnet.model import VARIABLE, MxnetModel, NodeOutput, SymbolNode
 from nnefkit.exchange.mxnet.ndarray_file import SparseArray, computed
@@ -36,8 +31,8 @@ from nnefkit.exchange.mxnet.operators import (  # noqa: F401  (they register the
 )
 from nnefkit.exchange.mxnet.operators.layouts import CHANNELS_LAST
 from nnefkit.exchange.mxnet.refused import refused_operator
+from nnefkit.exchange.network_reader import NetworkReader
 from nnefkit.exchange.refusal import UNREAD, Refusal, Unread, refusal_for, refuse
-from nnefkit.exchange.source_graph import SourceGraph
 from nnefkit.exchange.source_value import Value
 from nnefkit.graph import Graph
 
@@ -46,7 +41,7 @@ _SPARSE = "_sparse_"
 """What the names of operators begin with that take sparse arrays, too."""
 
 
-class MxnetReader:
+class MxnetReader(NetworkReader):
     """Reads one network.
 
     Args:
@@ -55,13 +50,11 @@ class MxnetReader:
     """
 
     def __init__(self, source: MxnetModel, batch: int | None = None) -> None:
+        super().__init__(source.path, source.size, _CALL)
         self.source = source
         self._batch = batch
         self.unknown: list[str] = []
         """The names of nodes whose shape has an extent that MXNet infers."""
-        self.graph = SourceGraph()
-        self.problems: list[Diagnostic] = []
-        self.allowance = Allowance(source.size, _CALL)
         self._values: dict[NodeOutput, Value | Unread] = {}
         self._variables: dict[str, Value | Unread] = {}
         """Inputs and parameters by name."""
@@ -92,16 +85,7 @@ class MxnetReader:
                 self._read_node(number, node)
             if bar is not None:
                 bar.update(1)
-        outputs = self._outputs()
-        if not self.problems and not self.graph.externals:
-            self._problem(
-                "the network has no inputs, and all of its outputs are constant",
-                "A graph of NNEF has at least one input.",
-            )
-        if self.problems:
-            return None
-        name_outputs(self.graph, outputs)
-        return emitted(self.graph, self.source.name, outputs)
+        return self.finished(self.source.name, self._outputs())
 
     # -- inputs, parameters and outputs -------------------------------------------------------
 
@@ -110,21 +94,14 @@ class MxnetReader:
         assert shape is not None  # noqa: S101 - inputs have shapes by now
         if name in self._variables:
             return
-        if prod(shape) * dtype.itemsize > current_budget().bytes:
-            self._problem(
-                f"input '{name}' has {prod(shape):,} elements",
-                f"Use smaller extents. {remedy('bytes', _CALL)}",
-            )
-            self._variables[name] = UNREAD
-        else:
-            self._variables[name] = self.graph.external(name, shape, dtype)
+        self._variables[name] = self.external(name, shape, dtype)
 
     def _variable(self, node: SymbolNode) -> Value | Unread:
         if node.name not in self._variables:
             try:
                 self._variables[node.name] = self._parameter(node.name)
             except Refusal as refusal:
-                self._problem(f"parameter '{node.name}': {refusal.reason}", refusal.hint)
+                self.problem(f"parameter '{node.name}': {refusal.reason}", refusal.hint)
                 self._variables[node.name] = UNREAD
         return self._variables[node.name]
 
@@ -142,16 +119,8 @@ class MxnetReader:
         return self.graph.weight(data, name)
 
     def _outputs(self) -> list[tuple[str, Value]]:
-        outputs = []
-        for name, entry in self.source.outputs:
-            value = self._values.get(entry, UNREAD)
-            if isinstance(value, Value) and 0 not in value.shape:
-                outputs.append((name, value))
-            elif isinstance(value, Value):
-                self._problem(f"output '{name}' is empty", NO_EMPTY_TENSORS)
-            elif not self.problems:
-                self._problem(f"no node computes the output '{name}'", INVALID)
-        return outputs
+        values = [(name, self._values.get(entry, UNREAD)) for name, entry in self.source.outputs]
+        return self.usable(values, "node", INVALID)
 
     # -- nodes --------------------------------------------------------------------------------
 
@@ -163,7 +132,7 @@ class MxnetReader:
         except Exception as error:  # noqa: BLE001 - invalid symbols can cause any error
             del self.graph.operations[first:]
             refusal = refusal_for(error, INVALID)
-            self._problem(f"{node.op} '{node.name}': {refusal.reason}", refusal.hint)
+            self.problem(f"{node.op} '{node.name}': {refusal.reason}", refusal.hint)
         for index in range(max(len(node.outputs), len(results))):
             value = results[index] if index < len(results) else UNREAD
             self._values[NodeOutput(number, index)] = value
@@ -222,8 +191,3 @@ class MxnetReader:
         node = self.source.nodes[entry.node]
         known = node.outputs
         return known[entry.place] if entry.place < len(known) else node.name
-
-    def _problem(self, message: str, hint: str) -> None:
-        self.problems.append(
-            Diagnostic("not-expressible", message, file=self.source.path, hint=hint)
-        )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -24,6 +23,7 @@ from nnefkit.exchange.onnx.runtime import ModelRunner
 from nnefkit.exchange.onnx.texts import text_of
 from nnefkit.exchange.proof import TOLERANCE, SourceRun, verified, with_facts
 from nnefkit.exchange.proof_inputs import integer_inputs, unused_inputs
+from nnefkit.exchange.source_file import title
 from nnefkit.graph import Graph
 from nnefkit.graph.extents import Shapes
 
@@ -108,7 +108,7 @@ def from_onnx(
     """
     if quantization not in ("operations", "info"):
         raise InputError(f"'quantization' must be 'operations' or 'info', not {quantization!r}")
-    with StagedProgressBar(title(model), progress) as bar:
+    with StagedProgressBar(title(model, "ONNX model"), progress) as bar:
         bar.stage("opening")
         source = open_model(model, input_shapes, constants)
         graph = read(source, bar)
@@ -159,11 +159,6 @@ def _recorded(
         return read(open_model(source, named, constants, keep_extents=True))
 
     return recorded(graph, converted, dynamic_shapes)
-
-
-def title(model: Any) -> str:
-    """Return what a progress bar calls a model."""
-    return Path(model).stem if isinstance(model, (str, os.PathLike)) else "ONNX model"
 
 
 def read(

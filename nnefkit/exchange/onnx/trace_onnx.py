@@ -14,10 +14,11 @@ from nnefkit.exchange.framework_noise import quiet_frameworks
 from nnefkit.exchange.given_inputs import given_inputs, of_dtype
 from nnefkit.exchange.names import identifier
 from nnefkit.exchange.onnx.call import INVALID
-from nnefkit.exchange.onnx.from_onnx import read, title
+from nnefkit.exchange.onnx.from_onnx import read
 from nnefkit.exchange.onnx.opened_model import OnnxModel, dtype_of, open_model
 from nnefkit.exchange.onnx.runtime import ModelRunner
 from nnefkit.exchange.recorded_run import RecordedRun, SourceNode
+from nnefkit.exchange.source_file import title
 from nnefkit.execution import Trace
 from nnefkit.graph import Graph
 
@@ -65,7 +66,7 @@ def trace_onnx(
         >>> list(trace)
         ['x', 'y']
     """
-    with StagedProgressBar(title(model), progress) as bar:
+    with StagedProgressBar(title(model, "ONNX model"), progress) as bar:
         bar.stage("opening")
         opened = open_model(model, None, constants, open_shapes=True)
         proto = opened.proto

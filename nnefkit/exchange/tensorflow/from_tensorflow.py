@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from nnefkit.arrays import Arrays
@@ -21,6 +20,7 @@ from nnefkit.exchange.layout import (
 )
 from nnefkit.exchange.proof import SourceRun, verified, with_facts
 from nnefkit.exchange.proof_inputs import integer_inputs, unused_inputs
+from nnefkit.exchange.source_file import title
 from nnefkit.exchange.source_shapes import recorded_in_source
 from nnefkit.exchange.tensorflow.element_types import computed_dtype
 from nnefkit.exchange.tensorflow.inputs import input_of, input_shape, with_input_shapes
@@ -101,15 +101,13 @@ def from_tensorflow(
         ...     print(error.diagnostics[0].message)
         the file is not a TensorFlow graph, or it has no nodes
     """
-    with StagedProgressBar(_title(path), progress) as bar:
+    with StagedProgressBar(title(path, "TensorFlow model"), progress) as bar:
         bar.stage("opening")
         opened = with_tensors(open_model(path), inputs, outputs, signature)
         source = with_input_shapes(opened, input_shapes)
         graph = read(source, layout, bar)
-        if dynamic_shapes:
-            bar.stage("converting for other shapes")
         graph = recorded_in_source(
-            graph, lambda named: read(with_input_shapes(source, named), layout), dynamic_shapes
+            graph, lambda named: read(with_input_shapes(source, named), layout), dynamic_shapes, bar
         )
         facts = {**_facts(source), **unused_inputs(graph), **_integer_inputs(source, graph)}
         if not verify or not is_installed():
@@ -138,10 +136,6 @@ def _source_run(source: TensorflowModel, graph: Graph, facts: Mapping[str, Any])
         return source_tensors(graph, dict(zip(known, found, strict=True)))
 
     return SourceRun(outputs, all_tensors, facts)
-
-
-def _title(path: Any) -> str:
-    return Path(path).stem if isinstance(path, (str, os.PathLike)) else "TensorFlow model"
 
 
 def read(

@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 from nnefkit.arrays import Arrays
@@ -24,6 +23,7 @@ from nnefkit.exchange.layout import (
 )
 from nnefkit.exchange.proof import TOLERANCE, SourceRun, verified, with_facts
 from nnefkit.exchange.proof_inputs import integer_inputs, unused_inputs
+from nnefkit.exchange.source_file import title
 from nnefkit.exchange.source_shapes import recorded_in_source
 from nnefkit.exchange.tflite.model import TfliteModel
 from nnefkit.exchange.tflite.opened_model import input_number, open_model
@@ -96,14 +96,12 @@ def from_tflite(
         ...     print(error.diagnostics[0].message)
         the bytes are not a TFLite model
     """
-    with StagedProgressBar(title(model), progress) as bar:
+    with StagedProgressBar(title(model, "TFLite model"), progress) as bar:
         bar.stage("opening")
         source = open_model(model, input_shapes, signature)
         graph = read(source, layout, bar)
-        if dynamic_shapes:
-            bar.stage("converting for other shapes")
         graph = recorded_in_source(
-            graph, lambda named: read(open_model(source, named), layout), dynamic_shapes
+            graph, lambda named: read(open_model(source, named), layout), dynamic_shapes, bar
         )
         facts = {**_facts(source), **unused_inputs(graph), **_integer_inputs(source, graph)}
         if not verify:
@@ -119,11 +117,6 @@ def from_tflite(
             quantized=_is_quantized(source),
             bar=bar,
         )
-
-
-def title(model: Any) -> str:
-    """Return what a progress bar calls a model."""
-    return Path(model).stem if isinstance(model, (str, os.PathLike)) else "TFLite model"
 
 
 def _source_run(source: TfliteModel, graph: Graph, facts: Mapping[str, Any]) -> SourceRun:

@@ -15,7 +15,8 @@ from nnefkit.exchange.framework_noise import quiet_frameworks
 from nnefkit.exchange.given_inputs import given_inputs
 from nnefkit.exchange.layout import as_in_source
 from nnefkit.exchange.recorded_run import RecordedRun, SourceNode
-from nnefkit.exchange.tflite.from_tflite import read, title
+from nnefkit.exchange.source_file import title
+from nnefkit.exchange.tflite.from_tflite import read
 from nnefkit.exchange.tflite.model import TfliteModel
 from nnefkit.exchange.tflite.opened_model import input_number, open_model
 from nnefkit.exchange.tflite.runtime import TfliteRunner
@@ -63,7 +64,7 @@ def trace_tflite(
         ...     print(error.diagnostics[0].message)
         the bytes are not a TFLite model
     """
-    with StagedProgressBar(title(model), progress) as bar:
+    with StagedProgressBar(title(model, "TFLite model"), progress) as bar:
         bar.stage("opening")
         opened = open_model(model, None, signature, open_shapes=True)
         names = {} if graph is None else {n: graph.tensors[n].origin for n in graph.inputs}

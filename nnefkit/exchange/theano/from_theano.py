@@ -86,9 +86,7 @@ def from_theano(
     with reading(THEANO, Call, files, outputs, progress) as (source, bar):
         shapes = _shapes(source.dump, source.recorded_shapes(), input_shapes or {})
         graph = source.graph(shapes, bar)
-        if dynamic_shapes:
-            bar.stage("converting for other shapes")
-        graph = recorded_in_source(graph, source.graph, dynamic_shapes)
+        graph = recorded_in_source(graph, source.graph, dynamic_shapes, bar)
         return proved(source, graph, verify=verify, engine=engine, tolerance=tolerance, bar=bar)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,8 +14,9 @@ from nnefkit.errors import ExecutionError
 from nnefkit.exchange import opencv
 from nnefkit.exchange.fragments import with_macs
 from nnefkit.exchange.network_reader import graph_of
-from nnefkit.exchange.proof import SourceRun, verified, with_facts
+from nnefkit.exchange.proof import SourceRun, unproved, verified, with_facts
 from nnefkit.exchange.proof_inputs import unused_inputs
+from nnefkit.exchange.source_file import title
 from nnefkit.exchange.source_shapes import recorded_in_source
 from nnefkit.exchange.torch7 import runtime
 from nnefkit.exchange.torch7.model import Torch7Model
@@ -88,19 +88,17 @@ def from_torch7(
         >>> print(nk.from_torch7(file, (1, 4)).operations[1])
         output = tanh(input);
     """
-    with StagedProgressBar(_title(path), progress) as bar:
+    with StagedProgressBar(title(path, "Torch7 network"), progress) as bar:
         bar.stage("opening")
         source = open_model(path, input_shapes, outputs, entry)
         graph = read(source, bar)
-        if dynamic_shapes:
-            bar.stage("converting for other shapes")
         graph = recorded_in_source(
-            graph, lambda shapes: read(with_input_shapes(source, shapes)), dynamic_shapes
+            graph, lambda shapes: read(with_input_shapes(source, shapes)), dynamic_shapes, bar
         )
         facts = {**_facts(source), **unused_inputs(graph)}
         runner = _runner(source, graph) if verify else "verify=False"
         if isinstance(runner, str):
-            return with_facts(graph, {**facts, "verified": False, "not_verified": runner})
+            return unproved(graph, facts, runner)
         run = _source_run(runner, graph, facts)
         return verified(graph, run, {}, engine=engine, tolerance=tolerance, bar=bar)
 
@@ -136,10 +134,6 @@ def _source_run(runner: runtime.Torch7Runner, graph: Graph, facts: Mapping[str, 
         return dict(zip(graph.outputs, runner.run(inputs), strict=True))
 
     return SourceRun(outputs, outputs, facts)
-
-
-def _title(path: Any) -> str:
-    return Path(path).stem if isinstance(path, (str, os.PathLike)) else "Torch7 network"
 
 
 def read(source: Torch7Model, bar: StagedProgressBar | None = None) -> Graph:
