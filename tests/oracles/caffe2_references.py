@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import zipfile
 from collections.abc import Mapping
@@ -13,41 +12,38 @@ from typing import Any
 import numpy as np
 
 import nnefkit as nk
+from oracles.reference_archive import arrays, compared, members
 
 FOLDER = Path(__file__).parents[1] / "models" / "caffe2_files"
 
 
 @cache
-def _members() -> Mapping[str, bytes]:
-    with zipfile.ZipFile(FOLDER / "networks.zip") as opened:
-        return {each: opened.read(each) for each in opened.namelist()}
-
-
-@cache
 def names() -> tuple[str, ...]:
     """Return the names of all networks."""
-    return tuple(each.partition("/")[0] for each in _members() if each.endswith("init_net.pb"))
+    return tuple(
+        each.partition("/")[0] for each in members("caffe2") if each.endswith("init_net.pb")
+    )
 
 
 def operators(name: str) -> list[str]:
     """Return the types of operators of a network."""
-    found: list[str] = json.loads(_members()["operators.json"])[name]
+    found: list[str] = json.loads(members("caffe2")["operators.json"])[name]
     return found
 
 
 def init_net(name: str) -> bytes:
     """Return the net that makes the weights."""
-    return _members()[f"{name}/init_net.pb"]
+    return members("caffe2")[f"{name}/init_net.pb"]
 
 
 def predict_net(name: str) -> bytes:
     """Return the net that computes the outputs."""
-    return _members()[f"{name}/predict_net.pb"]
+    return members("caffe2")[f"{name}/predict_net.pb"]
 
 
 def value_info(name: str) -> bytes:
     """Return the types and shapes of inputs."""
-    return _members()[f"{name}/value_info.json"]
+    return members("caffe2")[f"{name}/value_info.json"]
 
 
 @cache
@@ -56,11 +52,9 @@ def shapes(name: str) -> dict[str, tuple[int, ...]]:
     return {each: tuple(shape) for each, (_, shape) in json.loads(value_info(name)).items()}
 
 
-@cache
 def recorded(name: str) -> dict[str, Any]:
     """Return the recorded tensors of a network: ``inputs/x``, ``outputs/y``, ``tensors/blob``."""
-    with np.load(io.BytesIO(_members()[f"{name}/{name}.npz"])) as file:
-        return dict(file)
+    return arrays("caffe2", f"{name}/{name}.npz")
 
 
 @cache
@@ -71,29 +65,10 @@ def graph(name: str) -> nk.Graph:
     )
 
 
-def relative(array: Any, expected: Any) -> float:
-    """Return the largest difference, relative to the largest element."""
-    if np.shape(array) != np.shape(expected):
-        return float("inf")
-    size = max(float(np.abs(expected).max()), 1e-30)
-    return float(np.abs(np.asarray(array, float) - expected).max()) / size
-
-
 @cache
 def differences(name: str) -> dict[str, float]:
     """Return the name of each output and blob -> the relative difference to the record."""
-    read, known = graph(name), recorded(name)
-    feeds = {each: known[f"inputs/{each}"] for each in read.inputs}
-    found = nk.trace(read, feeds, progress=False)
-    origins = {tensor.origin: key for key, tensor in read.tensors.items() if tensor.origin}
-    compared = {}
-    for key, array in known.items():
-        kind, _, blob = key.partition("/")
-        if kind == "outputs":
-            compared[key] = relative(found[blob], array)
-        elif kind == "tensors" and blob in origins:
-            compared[key] = relative(found[origins[blob]], array)
-    return compared
+    return compared(graph(name), recorded(name))
 
 
 def difference(name: str) -> float:

@@ -5,28 +5,17 @@ They are in ``tests/models/chainer_files`` and ``tests/models/theano_files``.
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
-from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import nnefkit as nk
+from oracles.reference_archive import MODELS, arrays, members, relative
 
-MODELS = Path(__file__).parents[1] / "models"
 DETACHED = {"zoo_act": {"floor"}, "zoo_shape": {"where"}}
 """Networks of Chainer -> the outputs that Chainer computed outside of its graph."""
-
-
-@cache
-def members(framework: str, archive: str = "networks") -> Mapping[str, bytes]:
-    """Return the files of an archive by name."""
-    with zipfile.ZipFile(MODELS / f"{framework}_files" / f"{archive}.zip") as opened:
-        return {each: opened.read(each) for each in opened.namelist()}
 
 
 @cache
@@ -42,11 +31,9 @@ def operators(framework: str, name: str) -> list[str]:
     return sorted({node["op"] for node in document["nodes"]})
 
 
-@cache
 def recorded(framework: str, name: str) -> dict[str, Any]:
     """Return the run of a network: ``inputs/x``, ``outputs/y``, ``tensors/id``."""
-    with np.load(io.BytesIO(members(framework)[f"{name.partition('.')[0]}.npz"])) as file:
-        return dict(file)
+    return arrays(framework, f"{name.partition('.')[0]}.npz")
 
 
 def files(framework: str, name: str) -> tuple[bytes, bytes, bytes]:
@@ -82,14 +69,6 @@ def digits() -> tuple[Any, Any]:
     with np.load(MODELS / "digits_images.npz") as file:
         images = file["images"].astype(np.float32)[:, None, None] / np.float32(16)
         return images, file["labels"]
-
-
-def relative(array: Any, expected: Any) -> float:
-    """Return the largest difference, relative to the largest element."""
-    if np.shape(array) != np.shape(expected):
-        return float("inf")
-    size = max(float(np.abs(np.asarray(expected, float)).max()), 1e-30)
-    return float(np.abs(np.asarray(array, float) - np.asarray(expected, float)).max()) / size
 
 
 @cache

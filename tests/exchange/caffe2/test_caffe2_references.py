@@ -6,16 +6,8 @@ import pytest
 pytest.importorskip("google.protobuf")
 
 from caffe2_networks import net_of, place
-from oracles.caffe2_references import (
-    call,
-    calls,
-    differences,
-    graph,
-    names,
-    operators,
-    recorded,
-    relative,
-)
+from oracles.caffe2_references import call, calls, differences, graph, names, operators, recorded
+from oracles.reference_archive import relative
 
 import nnefkit as nk
 

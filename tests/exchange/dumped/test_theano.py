@@ -8,7 +8,8 @@ import dumped_documents
 import numpy as np
 import pytest
 from dumped_documents import node, value
-from oracles.dumped_references import differences, digits, files, graph, members, names, recorded
+from oracles.dumped_references import differences, digits, files, graph, names, recorded
+from oracles.reference_archive import members
 
 import nnefkit as nk
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from mxnet_networks import params_of
 from oracles.mxnet_operators import CASES, RECORD, arrays_of, symbol
-from oracles.mxnet_references import relative
+from oracles.reference_archive import relative
 
 import nnefkit as nk
 from nnefkit.exchange.mxnet.call import READERS
