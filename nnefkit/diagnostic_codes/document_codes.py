@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nnefkit.diagnostic_codes.entry import (
+    BOTH,
     FRAGMENTS,
     DiagnosticCode,
     Example,
@@ -62,6 +63,23 @@ CODES = (
         example=Example(
             document("y = relu(x);", extensions="extension VENDOR_fast_math;"),
             document("y = relu(x);"),
+        ),
+    ),
+    DiagnosticCode(
+        "comma-between-extensions",
+        "Comma between extensions",
+        "A statement separates its extensions by commas, as converters of 2018 wrote it. The "
+        "grammar separates them by spaces. nnefkit enables all of them; other NNEF parsers may "
+        "refuse the document.",
+        sections=("3.2.4",),
+        severity="warning",
+        example=Example(
+            document(
+                "y = x + x;",
+                extensions="extension KHR_enable_fragment_definitions, "
+                "KHR_enable_operator_expressions;",
+            ),
+            document("y = x + x;", extensions=BOTH),
         ),
     ),
     DiagnosticCode(

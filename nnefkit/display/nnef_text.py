@@ -137,7 +137,8 @@ def document(
 
     A `comment` is a line before the definitions.
     """
-    if declarations and FRAGMENT_EXTENSION not in extensions:
+    enabled = {word for extension in extensions for word in extension.split()}
+    if declarations and FRAGMENT_EXTENSION not in enabled:
         extensions = (*extensions, FRAGMENT_EXTENSION)
     lines = [f"version {version};", *(f"extension {extension};" for extension in extensions), ""]
     if comment:

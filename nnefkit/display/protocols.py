@@ -108,7 +108,7 @@ class GraphLike(Protocol):
 
     @property
     def extensions(self) -> tuple[str, ...]:
-        """Names of the extensions that it enables."""
+        """The extensions that it enables, those of vendors with their arguments."""
 
     @property
     def inputs(self) -> tuple[str, ...]:

@@ -47,7 +47,8 @@ class Graph(Drawn, Displayed):
         tensors: Each `Tensor` by name.
         provenance: The ``path`` of a loaded model, or records of a converter.
         version: The version of NNEF.
-        extensions: Names of the extensions that it enables.
+        extensions: The extensions that it enables, in the order of its document: names, and for
+            extensions of vendors all that one statement says (``"tract_registry tract_core"``).
         declarations: Texts of the declarations of custom operations without a body, for saving.
         source: The text that it was parsed from, to which the spans of its operations refer.
 

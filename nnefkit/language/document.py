@@ -159,7 +159,7 @@ class _DocumentReading:
         return with_definitions(graph, self.declared, self.extensions)
 
     def _begin(self, document: Document, header: GraphSyntax) -> Callable[[Assignment], None]:
-        self.extensions = tuple(dict.fromkeys(e.name for e in document.extensions))
+        self.extensions = tuple(dict.fromkeys(e.text for e in document.extensions))
         known: Mapping[str, Declaration] = declarations()
         invalid: set[str] = set()
         if document.fragments:
@@ -256,17 +256,18 @@ class _DocumentReading:
 
     def _check_extensions(self, document: Document) -> None:
         for extension in document.extensions:
-            if extension.name not in (FRAGMENTS, EXPRESSIONS):
-                nearest = self.report.suggest(extension.name, (FRAGMENTS, EXPRESSIONS))
+            if extension.text not in (FRAGMENTS, EXPRESSIONS):
+                nearest = self.report.suggest(extension.names[0], (FRAGMENTS, EXPRESSIONS))
                 self.report.at(
                     "unknown-extension",
-                    f"the extension '{extension.name}' is unknown",
+                    f"the extension '{extension.text}' is unknown",
                     extension.at,
+                    extension.end,
                     hint=nearest or "The document is read as if it did not have it.",
                     section="3.2.4",
                     severity="warning",
                 )
-        declared = {extension.name for extension in document.extensions}
+        declared = {name for extension in document.extensions for name in extension.names}
         # A graph that is saved declares the extensions that its definitions use.
         used = (FRAGMENTS, document.fragments), (EXPRESSIONS, self.parser.extended)
         self.extensions += tuple(name for name, use in used if use and name not in declared)

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from nnefkit.errors import Span
 from nnefkit.language.report import Report
 from nnefkit.language.syntax.bodies import BodyParser
-from nnefkit.language.syntax.lexer import IDENTIFIER, LITERAL, Tokens
+from nnefkit.language.syntax.lexer import IDENTIFIER, LITERAL, WRONG, Tokens
 from nnefkit.language.syntax.syntax_problems import SyntaxProblem
 from nnefkit.language.syntax.trampoline import Call, run
 from nnefkit.language.syntax.tree import (
@@ -37,6 +37,10 @@ BeginGraph: TypeAlias = Callable[[Document, GraphSyntax], Callable[[Assignment],
 _SECTIONS = frozenset(("version", "extension", "fragment", "graph", ""))
 HEADER = "Write: graph name(inputs) -> (outputs) { ... }"
 EXTENSION = "Write: extension NAME;"
+KHRONOS = "KHR_"
+"""The beginning of the names of Khronos' extensions."""
+_WITH_EXPRESSION = frozenset(("tract_assert",))
+"""Extensions of vendors whose argument is an expression, as in ``tract_assert N >= 1``."""
 _VERSION = re.compile(r"[0-9]+\.[0-9]+")
 
 
@@ -67,7 +71,7 @@ class Parser(BodyParser):
             text = self.texts[self.index]
             try:
                 if text == "extension" and not fragments and graph is None:
-                    extensions += self._extension()
+                    extensions += self._extensions()
                 elif text == "fragment" and graph is None:
                     fragments.append(self.fragment())
                 elif text == "graph" and graph is None:
@@ -165,26 +169,66 @@ class Parser(BodyParser):
             return None
         return text, index
 
-    def _extension(self) -> list[Extension]:
+    def _extensions(self) -> list[Extension]:
         self.index += 1
-        names = [self.identifier("the name of an extension", "3.2.4", EXTENSION)]
-        ends = True
-        while self.kinds[self.texts[self.index]] == IDENTIFIER or self.texts[self.index] == ",":
-            if self.texts[self.index] == ",":
-                if ends:
-                    hint = "Several extensions are separated by spaces: extension A B;"
-                    self.problem(self.expected("';'", hint, "3.2.4"))
-                ends = False
-                self.index += 1
-            names.append(self.identifier("the name of an extension", "3.2.4", EXTENSION))
+        comma = 0
+        extensions = self._listed_extensions()
+        while self.texts[self.index] == ",":
+            comma = comma or self.index
+            self.index += 1
+            extensions += self._listed_extensions()
+        if comma:
+            self.report.at(
+                "comma-between-extensions",
+                "extensions are separated by spaces, not by commas",
+                comma,
+                hint="Write: extension A B; or one line for each extension.",
+                section="3.2.4",
+                severity="warning",
+            )
         if self.texts[self.index] in _SECTIONS:
             # Only the semicolon is missing: the names count.
             self.problem(self.expected("';'", EXTENSION, "3.2.4"))
         else:
             self.expect(";", EXTENSION, "3.2.4")
-        # After a comma, which is reported, unknown names would only be a second problem.
-        known = names if ends else [name for name in names if name.name.startswith("KHR_")]
-        return [Extension(name.name, name.at) for name in known]
+        return extensions
+
+    def _listed_extensions(self) -> list[Extension]:
+        """Parse names up to a comma or the semicolon.
+
+        Each name of Khronos is one extension. What follows the name of a vendor's extension may be
+        its arguments, as in ``tract_registry tract_core``, and belongs to it.
+        """
+        extensions: list[Extension] = []
+        first = self.identifier("the name of an extension", "3.2.4", EXTENSION)
+        while first.name.startswith(KHRONOS):
+            extensions.append(Extension(first.name, (first.name,), first.at, first.end))
+            if self.kinds[self.texts[self.index]] != IDENTIFIER:
+                return extensions
+            first = self.identifier("the name of an extension", "3.2.4", EXTENSION)
+        names = [first.name]
+        if first.name in _WITH_EXPRESSION:
+            while self._in_statement(self.texts[self.index]):
+                self.index += 1
+        while self.kinds[self.texts[self.index]] == IDENTIFIER:
+            names.append(self.texts[self.index])
+            self.index += 1
+        text = self._written(first.at, self.index)
+        extensions.append(Extension(text, tuple(names), first.at, self.index))
+        return extensions
+
+    def _in_statement(self, text: str) -> bool:
+        return text != ";" and text not in _SECTIONS and self.kinds[text] != WRONG
+
+    def _written(self, first: int, end: int) -> str:
+        """Return the tokens from `first` up to `end` as a line, without comments."""
+        tokens = self.tokens
+        pieces = [self.texts[first]]
+        for index in range(first + 1, end):
+            if tokens.start(index) > tokens.ends[index - 1]:
+                pieces.append(" ")
+            pieces.append(self.texts[index])
+        return "".join(pieces)
 
     # -- fragments (3.2.2) --------------------------------------------------------------------
 

@@ -180,10 +180,14 @@ class GraphSyntax(NamedTuple):
 
 
 class Extension(NamedTuple):
-    """One name after ``extension``."""
+    """An extension of Khronos, or one of a vendor with its arguments."""
 
-    name: str
+    text: str
+    """Its name, followed by the arguments of a vendor's extension as they are written."""
+    names: tuple[str, ...]
+    """The names in it; by section 3.2.4 an identifier after a name is a name, too."""
     at: int
+    end: int
 
 
 class Document(NamedTuple):
