@@ -60,6 +60,9 @@ def load(
         StorageError: Files are missing, damaged, or do not match the graph (chapter 5); carries all
             errors.
 
+    Warns:
+        UserWarning: Tensor files have the header of 132 bytes that the NNEF Tools wrote in 2018.
+
     Example:
         >>> import tempfile
         >>> graph = nk.parse("version 1.0; graph net( x ) -> ( y ) { x = external(shape = [1, 2]);"
@@ -71,7 +74,10 @@ def load(
         [[1. 1.]]
     """
     with using(custom_operations):
-        return _read(path, strict, _expanded(expand), copy).graph_or_raise()
+        reading = _read(path, strict, _expanded(expand), copy)
+        graph = reading.graph_or_raise()
+    storage.warn_of_long_headers(reading.of_files)
+    return graph
 
 
 def parse(

@@ -54,6 +54,16 @@ CODES = (
         example=Example(document("y = relu(x);", version="version 1.7;"), document("y = relu(x);")),
     ),
     DiagnosticCode(
+        "version-without-semicolon",
+        "Version without a semicolon",
+        "The version does not end with a semicolon, as in documents of 2017, but the rest follows "
+        "version 1.0. nnefkit reads it; other NNEF parsers may refuse the document.",
+        sections=("3.2.4",),
+        severity="warning",
+        fix="The document begins with: version 1.0;",
+        example=Example(document("y = relu(x);", version="version 1.0"), document("y = relu(x);")),
+    ),
+    DiagnosticCode(
         "unknown-extension",
         "Unknown extension",
         "The document enables an extension that nnefkit does not know. What the extension means "

@@ -128,6 +128,23 @@ from dataclasses import replace
         ),
     ),
     DiagnosticCode(
+        "long-header",
+        "Tensor file with a header of 132 bytes",
+        "The NNEF Tools wrote headers of 132 bytes from August to October 2018, four zeros more "
+        "than the specification has. The data is read from where those tools put it, and `nk.load` "
+        "warns of it.",
+        sections=("5.2",),
+        severity="warning",
+        fix="Save the model again.",
+        example=python(
+            "from pathlib import Path\n"
+            + _SAVED
+            + 'path = Path("model/w.dat")\ncontent = path.read_bytes()',
+            'path.write_bytes(content[:128] + bytes(4) + content[128:])\nnk.validate("model")',
+            'path.write_bytes(content)\nnk.validate("model")',
+        ),
+    ),
+    DiagnosticCode(
         "data-length",
         "Data length that does not match the shape",
         "The header of the tensor file states a length of the data that differs from what its "

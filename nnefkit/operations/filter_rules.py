@@ -126,7 +126,8 @@ def check_bias(problems: Problems, bias: Shape, channels: int, rank: int) -> Non
         problems.add(
             "bias",
             f"'bias' has the shape {list(bias)}, of which the only dimension is the batch",
-            f"Give it the shape [1, {bias[0]}]: dimensions are aligned from the first one.",
+            f"Give it the shape [1, {bias[0]}]: dimensions are aligned from the first one. "
+            "With strict=False, a variable is taken like this.",
             code="shape-mismatch",
         )
     elif bias[1] not in (1, channels) or bias[0] != 1 or math.prod(bias[2:]) != 1:

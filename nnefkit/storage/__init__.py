@@ -18,7 +18,7 @@ from nnefkit.storage.tensor_file import (
     tensor_content,
     write_tensor,
 )
-from nnefkit.storage.tensor_header import Header, ItemType
+from nnefkit.storage.tensor_header import Header, ItemType, warn_of_long_headers
 from nnefkit.storage.variable_data import attach_data, data_files
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "unpacked_limit",
     "unreadable",
     "view_npy",
+    "warn_of_long_headers",
     "write_model",
     "write_tensor",
     "writing_to",

@@ -29,6 +29,7 @@ from nnefkit.storage.tensor_header import (
     ItemType,
     allowed_bits,
     parse_header,
+    warn_of_long_headers,
 )
 
 Quantized = bool | tuple[float, float]
@@ -99,6 +100,9 @@ def read_tensor(path: str | os.PathLike[str], *, dequantize: bool = False) -> Ar
         InputError: `path` is not a path.
         StorageError: The file cannot be read, or is not a tensor file.
 
+    Warns:
+        UserWarning: The file has the header of 132 bytes that the NNEF Tools wrote in 2018.
+
     Example:
         >>> import pathlib, tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
@@ -109,6 +113,7 @@ def read_tensor(path: str | os.PathLike[str], *, dequantize: bool = False) -> Ar
                [3., 4.]], dtype=float32)
     """
     stored = open_tensor(open_blob(str(expected_path(path))))
+    warn_of_long_headers(stored.warnings)
     if dequantize and stored.header.item.quantized:
         return decode_codes(stored.data, stored.header, None, stored.name)
     return stored.data

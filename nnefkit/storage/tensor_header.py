@@ -7,13 +7,20 @@ the data instead of its length, is recognized by its contents and can be read, t
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
+from nnefkit.caller_warning import warn_caller
+from nnefkit.display.numbers import plural
 from nnefkit.errors import Diagnostic, StorageError
 
 MAGIC = b"N\xef"
 HEADER_SIZE = 128
+LONG_HEADER_SIZE = 132
+"""Size of the header that the NNEF Tools wrote from August to October 2018: 4 zeros too many."""
+LONG_HEADER = "long-header"
+"""Code of the warning about it."""
 MAX_RANK = 8
 MAX_DATA_LENGTH = 2**32 - 1
 """The length of the data is stored in 4 bytes."""
@@ -197,9 +204,32 @@ class _HeaderReader:
         if shape is None or item is None:
             return None
         header = Header(shape, item, self.bits, self.parameters, self.version)
+        header = self._with_long_header(header) or header
         self._check_length(header)
         self._check_zeros(header)
         return None if self.errors else header
+
+    def _with_long_header(self, header: Header) -> Header | None:
+        """Return the header of a file whose data begins after 132 bytes, or None."""
+        data = self.size - LONG_HEADER_SIZE
+        if any(self.head[HEADER_SIZE:LONG_HEADER_SIZE]) or self.length != header.data_length:
+            return None
+        if header.bits == 1 and data == header.count:
+            self._error(
+                "data-length",
+                f"the file has a byte for each of its {header.count:,} items, but its header one "
+                "bit, as the NNEF Tools of 2018 wrote tensors of bools",
+                "Write it again: nnefkit.write_tensor(path, array).",
+            )
+        if data != header.data_length:
+            return None
+        self._warn(
+            LONG_HEADER,
+            f"the header has {LONG_HEADER_SIZE} bytes, as the NNEF Tools of 2018 wrote it; the "
+            f"data is read from there, not after {HEADER_SIZE} bytes",
+            "Writing the tensor again uses the right header.",
+        )
+        return replace(header, data_offset=LONG_HEADER_SIZE)
 
     def _shape(self) -> tuple[int, ...] | None:
         if self.rank > MAX_RANK:
@@ -260,7 +290,7 @@ class _HeaderReader:
                 f"with {header.bits} bits per item needs {expected:,}",
             )
             return
-        excess = self.size - HEADER_SIZE - expected
+        excess = self.size - header.data_offset - expected
         if excess < 0:
             self._error(
                 "truncated-data",
@@ -269,14 +299,8 @@ class _HeaderReader:
                 "The file is truncated: copy or write it again.",
             )
         elif excess > 0:
-            hint = "They are not read."
-            if excess == 4 and not any(self.head[HEADER_SIZE : HEADER_SIZE + 4]):
-                hint += (
-                    " Early versions of Khronos' tools wrote a header of 132 bytes; if this file is"
-                    " one of them, its items are shifted: convert it with their"
-                    " fix_nnef_binary_size.py."
-                )
-            self._warn("trailing-bytes", f"{excess:,} bytes follow the data of the tensor", hint)
+            message = f"{excess:,} bytes follow the data of the tensor"
+            self._warn("trailing-bytes", message, "They are not read.")
 
     def _check_zeros(self, header: Header) -> None:
         if self.version[1] > 0:
@@ -315,6 +339,18 @@ def _listed(bits: tuple[int, ...] | range) -> str:
     if isinstance(bits, range):
         return f"{bits[0]} to {bits[-1]}"
     return ", ".join(map(str, bits))
+
+
+def warn_of_long_headers(diagnostics: Iterable[Diagnostic]) -> None:
+    """Issue a Python warning if some files have headers of 132 bytes."""
+    files = [diagnostic.file for diagnostic in diagnostics if diagnostic.code == LONG_HEADER]
+    if files:
+        more = f" and {plural(len(files) - 1, 'other file')}" if len(files) > 1 else ""
+        warn_caller(
+            f"{files[0]}{more} with a header of {LONG_HEADER_SIZE} bytes, as the NNEF Tools of "
+            "2018 wrote it; its last four are skipped. Saving the model or the tensor again writes "
+            "the right header."
+        )
 
 
 def _provisional_note(file: str) -> Diagnostic:

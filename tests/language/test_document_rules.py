@@ -122,7 +122,7 @@ BROKEN_DOCUMENTS = [
     ("3.2.4", "syntax", "version 1; graph g(x) -> (x) { x = external(shape = [1]); }"),
     ("3.2.4", "syntax", "version 1e0; graph g(x) -> (x) { x = external(shape = [1]); }"),
     ("3.2.4", "syntax", "version '1.0'; graph g(x) -> (x) { x = external(shape = [1]); }"),
-    ("3.2.4", "syntax", "version 1.0 graph g(x) -> (x) { x = external(shape = [1]); }"),
+    ("3.2.4", "syntax", "version 1.0 1.1; graph g(x) -> (x) { x = external(shape = [1]); }"),
     ("3.2.4", "unsupported-version", "version 2.0; graph g(x)->(x) { x = external(shape=[1]); }"),
     ("3.2.4", "syntax", "version 1.0;"),
     ("3.2.4", "syntax", "version 1.0; extension ; graph g(x)->(x) { x = external(shape=[1]); }"),

@@ -109,6 +109,7 @@ DISAGREEMENTS = {
     "comprehension_over_tuples": ("3.3.3", "the elements of a tuple"),
     "desample": ("4.3.3", "indices have the shape of the output of 'sample'"),
     "extension_of_a_vendor": ("3.2.4", "an unknown extension"),
+    "extensions_with_commas": ("3.2.4", "commas between extensions, with a warning"),
     "extensions_in_one_line": ("3.2.4", "several extensions after one keyword"),
     "fragment_forward_reference": ("3.3.2", "a fragment that is declared later"),
     "fragment_mutually_recursive": ("3.3.3", "a fragment that is declared later"),
@@ -134,6 +135,7 @@ DISAGREEMENTS = {
     "subscript_of_a_tuple": ("3.3.3", "the elements of a tuple"),
     "subscript_range_that_is_empty": ("3.3.3", "a range that ends before it begins is empty"),
     "version_of_an_unknown_minor": ("3.2.4", "a later minor version"),
+    "version_without_a_semicolon": ("3.2.4", "no semicolon after the version, with a warning"),
     # It accepts invalid documents.
     "chaining_not_enabled": ("3.2.3", "the extension that chaining needs"),
     "comprehension_not_enabled": ("3.2.3", "the extension that a comprehension needs"),

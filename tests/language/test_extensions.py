@@ -72,3 +72,11 @@ def test_a_line_enables_all_extensions_of_khronos_in_it(written):
 def test_what_does_not_follow_the_grammar_is_refused(written):
     _, diagnostics = language.parse(f"version 1.0; {written} {GRAPH}")
     assert [d.code for d in diagnostics if d.severity == "error"] == ["syntax"]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n\r\n", " # of 2018\n", " "])
+def test_a_version_without_a_semicolon_is_read_with_a_warning(end):
+    graph, diagnostics = language.parse(f"version 1.0{end}{GRAPH}")
+    assert [(d.code, d.severity) for d in diagnostics] == [("version-without-semicolon", "warning")]
+    assert diagnostics[0].column == len("version 1.0") + 1
+    assert str(graph).startswith("version 1.0;\n")

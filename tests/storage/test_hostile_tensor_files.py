@@ -97,7 +97,8 @@ def test_all_problems_of_a_header_are_reported_at_once():
 
 WARNED = {
     "newer minor version": (tensor_file(version=(1, 1)), "unknown-version"),
-    "trailing bytes": (tensor_file(data=DATA + b"junk"), "trailing-bytes"),
+    "trailing bytes": (tensor_file(data=DATA + b"junk!"), "trailing-bytes"),
+    "header of 132 bytes": (tensor_file(data=bytes(4) + DATA), "long-header"),
     "reserved bytes": (tensor_file(reserved=b"\1"), "reserved-bytes"),
     "last reserved byte": (tensor_file(reserved=bytes(43) + b"\1"), "reserved-bytes"),
     "extents beyond the rank": (tensor_file(extents=(2, 3, 1)), "reserved-bytes"),

@@ -6,8 +6,6 @@ By the formulas of the specification, ``max(x, y)`` is ``select(x > y, x, y)``: 
 
 from __future__ import annotations
 
-import sys
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import prod
 from typing import Protocol
@@ -15,6 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from nnefkit.arrays import Array, is_surely_finite
+from nnefkit.caller_warning import warn_caller
 from nnefkit.graph import Graph, Operation
 
 _NORMALIZATIONS = frozenset(("l1_normalization", "l2_normalization"))
@@ -26,7 +25,6 @@ HIDING = (
 )
 """Operations that may return numbers for NaN: by their formulas, or in an engine."""
 _NAMED = 3
-_PACKAGE = __name__.partition(".")[0] + "."
 
 
 class _WithHiddenNan(Protocol):
@@ -109,21 +107,12 @@ class HiddenNan:
             return
         named = [f"'{name}' ({self._graph.producers[name].name})" for name in hidden[:_NAMED]]
         more = f" and {len(hidden) - _NAMED:,} more" if len(hidden) > _NAMED else ""
-        warnings.warn(
+        warn_caller(
             f"NaN in inputs or weights was replaced by numbers in {', '.join(named)}{more}: relu, "
             "max, min and clamp ignore NaN (4.2.4), and some engines drop it elsewhere. nk.trace "
             "shows every tensor.",
             RuntimeWarning,
-            stacklevel=_level_of_caller(),
         )
-
-
-def _level_of_caller() -> int:
-    """Return the stack level, as seen from the caller, of the first frame outside of nnefkit."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(_PACKAGE):
-        level, frame = level + 1, frame.f_back
-    return level
 
 
 def has_nan(arrays: Iterable[Array]) -> bool:

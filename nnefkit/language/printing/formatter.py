@@ -90,6 +90,10 @@ def _feed(tokens: Tokens, writer: _DocumentWriter) -> None:
         if text in ",;" and gap.comments:
             # A separator stays on the line of what it follows.
             carried, gap = gap.comments, NO_GAP
+        if statement is not None and statement.kind == "version" and text in _SECTIONS:
+            # The version has no semicolon.
+            writer.end(statement)
+            statement = None
         if statement is None or text == "{":
             if statement is not None:
                 writer.end(statement)

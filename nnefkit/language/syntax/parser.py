@@ -161,13 +161,26 @@ class Parser(BodyParser):
             if self.kinds[text] != LITERAL or not _VERSION.fullmatch(text):
                 raise self.expected("a version number such as 1.0", example, "3.2.4")
             self.index += 1
-            self.expect(";", example, "3.2.4")
+            if self.texts[self.index] in ("extension", "fragment", "graph"):
+                self._missing_after_version(index, example)
+            else:
+                self.expect(";", example, "3.2.4")
         except SyntaxProblem as problem:
             self.problem(problem)
             while self.texts[self.index] not in _SECTIONS and self.texts[self.index - 1] != ";":
                 self.index += 1
             return None
         return text, index
+
+    def _missing_after_version(self, index: int, example: str) -> None:
+        self.report.add(
+            "version-without-semicolon",
+            "the version does not end with a semicolon",
+            self.tokens.after(index),
+            example,
+            "3.2.4",
+            "warning",
+        )
 
     def _extensions(self) -> list[Extension]:
         self.index += 1
