@@ -14,9 +14,11 @@ from nnefkit.custom_operations import CustomOperations, declarations_in_effect, 
 from nnefkit.errors import Diagnostic, DocumentError, NnefError, StorageError
 from nnefkit.graph import FrozenDict, Graph, expected_graph
 from nnefkit.graph.call_macs import with_macs_of
+from nnefkit.graph.dialect import is_of_tract
 from nnefkit.graph.input_shapes import reshaped
 from nnefkit.operations import shape_inference
 from nnefkit.operations.repair import repaired
+from nnefkit.operations.tract_differences import tract_differences
 
 Path = str | os.PathLike[str]
 
@@ -128,8 +130,7 @@ def parse(
             strict,
             _expanded(expand),
         )
-        if not strict:
-            reading.repair()
+        reading.repair(strict)
         reading.infer_shapes()
     return reading.graph_or_raise()
 
@@ -334,11 +335,13 @@ class _ModelReading:
             return
         inferred, diagnostics = shape_inference.check_shapes(simpler, language.locate)
         self.of_text += diagnostics
+        if is_of_tract(inferred.extensions):
+            self.of_text += tract_differences(inferred, language.locate)
         self.graph = inferred if simpler is self.graph else _with_shapes(self.graph, inferred)
 
-    def repair(self) -> None:
+    def repair(self, strict: bool) -> None:
         """Let labels and biases follow the rules where their meaning is certain."""
-        if self.graph is not None:
+        if self.graph is not None and (not strict or is_of_tract(self.graph.extensions)):
             self.graph, diagnostics = repaired(self.graph, language.locate)
             self.of_text += diagnostics
 
@@ -418,8 +421,7 @@ def _read_once(
                 reading.of_files += error.diagnostics
             reading.read_text(files.text, quantization, files.quantization_name, strict, expand)
             reading.attach_data(files, strict)
-            if not strict:
-                reading.repair()
+            reading.repair(strict)
             return not files.changed
     except StorageError as error:
         reading.of_files += error.diagnostics

@@ -20,9 +20,11 @@ from nnefkit.display.repetition import repetitions
 from nnefkit.display.visible_text import LONGEST, visible
 from nnefkit.errors import Diagnostic, DocumentError, InputError, NnefError, Severity, Source
 from nnefkit.graph import Graph
+from nnefkit.graph.dialect import is_of_tract
 from nnefkit.graph.not_finite import stands_for_its_value
 from nnefkit.operations.repair import repaired
 from nnefkit.operations.shape_inference import check_shapes, known_shapes
+from nnefkit.operations.tract_differences import tract_differences
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -229,9 +231,12 @@ def _check(
     if graph is None:
         return None, diagnostics
     repairs: list[Diagnostic] = []
-    if not strict:
+    of_tract = is_of_tract(graph.extensions)
+    if not strict or of_tract:
         graph, repairs = repaired(graph, language.locate)
     graph, more = check_shapes(graph, language.locate)
+    if of_tract:
+        more = [*more, *tract_differences(graph, language.locate)]
     return graph, [*diagnostics, *repairs, *more]
 
 

@@ -76,6 +76,30 @@ CODES = (
         ),
     ),
     DiagnosticCode(
+        "tract-document",
+        "Document in tract's dialect",
+        "The document declares an extension of tract, as tract and torch-to-nnef write it. Inputs, "
+        "constants and operations that mean the same in the standard are read as such; "
+        "operations of tract are shown and saved, but not run.",
+        sections=("3.2.4",),
+        severity="note",
+        example=Example(
+            document("y = relu(x);", extensions="extension tract_registry tract_core;"),
+            document("y = relu(x);"),
+        ),
+    ),
+    DiagnosticCode(
+        "tract-difference",
+        "Different meaning in tract's dialect",
+        "The document is in tract's dialect, in which an operation, a type or an extent does not "
+        "mean what it means in the standard. It is refused, since its numbers would be others.",
+        sections=("3.2.4", "4", "5.3"),
+        example=Example(
+            document("y = softplus(x);", extensions="extension tract_registry tract_core;"),
+            document("y = softplus(x);"),
+        ),
+    ),
+    DiagnosticCode(
         "comma-between-extensions",
         "Comma between extensions",
         "A statement separates its extensions by commas, as converters of 2018 wrote it. The "

@@ -132,10 +132,12 @@ def document(
     extensions: Sequence[str] = (),
     declarations: Sequence[str] = (),
     comment: str = "",
+    properties: str = "",
 ) -> str:
     """Return a whole document, with a line end after its last line.
 
-    A `comment` is a line before the definitions.
+    A `comment` is a line before the definitions; `properties` are a definition of a dialect that
+    does not need an extension.
     """
     enabled = {word for extension in extensions for word in extension.split()}
     if declarations and FRAGMENT_EXTENSION not in enabled:
@@ -143,6 +145,8 @@ def document(
     lines = [f"version {version};", *(f"extension {extension};" for extension in extensions), ""]
     if comment:
         lines += [comment, ""]
+    if properties:
+        lines += [properties.replace("\r\n", "\n"), ""]
     if declarations:
         had_body = False
         for text in declarations:

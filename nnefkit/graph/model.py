@@ -16,6 +16,7 @@ from nnefkit.display.graph_drawing import draw_graph
 from nnefkit.display.operation_table import operation_frame
 from nnefkit.errors import InputError, Source, UnknownNameError, did_you_mean
 from nnefkit.graph.cut import check_cut, external, needed_operations, needed_with_updates
+from nnefkit.graph.dialect import is_of_tract, properties_text, tract_constant
 from nnefkit.graph.drawn import Drawn
 from nnefkit.graph.extents import EXTENTS, converted_for
 from nnefkit.graph.frozen import FrozenDict, frozen
@@ -215,13 +216,15 @@ class Graph(Drawn, Displayed):
             extensions=self.extensions,
             declarations=self.declarations,
             comment=converted_for(self.provenance, self.operations),
+            properties=properties_text(self.provenance),
         )
 
     def _assignments(self) -> Iterator[str]:
         opaque = self.opaque
+        of_tract = is_of_tract(self.extensions)
         for op in self.operations:
             explicit = bool(opaque) and not opaque.isdisjoint(op.input_names)
-            yield nnef_text.assignment(
+            yield (of_tract and tract_constant(op)) or nnef_text.assignment(
                 op.name,
                 op.inputs,
                 op.outputs,

@@ -8,6 +8,7 @@ from dataclasses import replace
 from nnefkit.collector import paused_collector
 from nnefkit.errors import Diagnostic, Source, UnknownNameError, did_you_mean
 from nnefkit.graph import FrozenDict, Graph
+from nnefkit.graph.dialect import PROPERTIES, TRACT
 from nnefkit.graph.extents import EXTENTS, input_shapes, recorded
 from nnefkit.language import nnef2017
 from nnefkit.language.declarations.custom_declarations import (
@@ -32,6 +33,7 @@ from nnefkit.language.report import Report
 from nnefkit.language.syntax.lexer import Tokens
 from nnefkit.language.syntax.parser import Parser
 from nnefkit.language.syntax.tree import Assignment, Document, GraphSyntax
+from nnefkit.language.tract_dialect import rewritten
 
 
 def parse(
@@ -88,6 +90,14 @@ def parse(
             graph = _with_record(graph, text, reading.report)
     if quantization is None:
         return graph, reading.report.diagnostics
+    if isinstance(reading, _DocumentReading) and reading.parser.of_tract:
+        reading.report.at(
+            "tract-difference",
+            "the quantization of documents in tract's dialect cannot be read",
+            0,
+            hint=f"Without the file {quantization_name}, the numbers are not quantized.",
+            section="5.3",
+        )
     reader = nnef2017.ProvisionalQuantizationReader if old else QuantizationReader
     quantized = reader(quantization, quantization_name, reading.declared, strict=strict)
     entries = quantized.entries()
@@ -143,22 +153,39 @@ class _DocumentReading:
         self.parser = Parser(self.tokens, self.report)
         self.builder: GraphBuilder | None = None
         self.extensions: tuple[str, ...] = ()
+        self.properties = ""
+        """The definition of the properties in a document in tract's dialect."""
         self.redefined: dict[str, Declaration] = {}
         """The document's own definitions of standard operations, without `strict`."""
         self.declared: dict[str, Declaration] = {}
         """Declarations of the document itself, and registered ones that it uses."""
 
     def read(self) -> Graph | None:
-        document = self.parser.document(self._begin)
+        document = self._without_properties(self.parser.document(self._begin))
         self._check_version(document)
         self._check_extensions(document)
         if self.builder is None:
             return None
         graph = self.builder.finish()
         self._check_registered(graph)
+        if self.properties:
+            facts = FrozenDict({**graph.provenance, PROPERTIES: self.properties})
+            graph = replace(graph, provenance=facts)
         return with_definitions(graph, self.declared, self.extensions)
 
+    def _without_properties(self, document: Document) -> Document:
+        """Return the document without the fragment that holds facts about its writer, if any."""
+        if not self.parser.of_tract:
+            return document
+        for fragment in document.fragments:
+            if fragment.name == PROPERTIES:
+                span = self.tokens.span(fragment.at, fragment.end)
+                self.properties = self.tokens.source.text[span.start : span.end]
+        others = tuple(f for f in document.fragments if f.name != PROPERTIES)
+        return document._replace(fragments=others)
+
     def _begin(self, document: Document, header: GraphSyntax) -> Callable[[Assignment], None]:
+        document = self._without_properties(document)
         self.extensions = tuple(dict.fromkeys(e.text for e in document.extensions))
         known: Mapping[str, Declaration] = declarations()
         invalid: set[str] = set()
@@ -182,6 +209,7 @@ class _DocumentReading:
             strict=self.strict,
             infer=self.infer,
             unread=self.parser.unread,
+            opaque_prefix=TRACT if self.parser.of_tract else "",
         )
         rules = ExpansionRules(fragments=self._expanded_fragments(), misdeclared=invalid)
         expansion = Expansion(self.builder, rules)
@@ -189,6 +217,9 @@ class _DocumentReading:
             if declaration.body is not None:
                 expansion.check(declaration)
         assignments = Assignments(self.builder, expansion)
+        if self.parser.of_tract:
+            symbols = {e.names[1] for e in document.extensions if e.names[0] == "tract_symbol"}
+            return lambda each: assignments.add(rewritten(each, self.report, symbols))
         if not self.replay:
             return assignments.add
         replay = Replay(assignments)
@@ -255,8 +286,19 @@ class _DocumentReading:
             )
 
     def _check_extensions(self, document: Document) -> None:
+        of_tract = [e for e in document.extensions if e.text.startswith(TRACT)]
+        for extension in of_tract[:1]:
+            self.report.at(
+                "tract-document",
+                "the document is in the dialect of tract",
+                extension.at,
+                extension.end,
+                "Operations 'tract_...' are shown and saved, but not run.",
+                "3.2.4",
+                "note",
+            )
         for extension in document.extensions:
-            if extension.text not in (FRAGMENTS, EXPRESSIONS):
+            if extension.text not in (FRAGMENTS, EXPRESSIONS) and extension not in of_tract:
                 nearest = self.report.suggest(extension.names[0], (FRAGMENTS, EXPRESSIONS))
                 self.report.at(
                     "unknown-extension",
@@ -271,6 +313,8 @@ class _DocumentReading:
         # A graph that is saved declares the extensions that its definitions use.
         used = (FRAGMENTS, document.fragments), (EXPRESSIONS, self.parser.extended)
         self.extensions += tuple(name for name, use in used if use and name not in declared)
+        if self.parser.of_tract:
+            return
         if document.fragments and FRAGMENTS not in declared:
             fragment = document.fragments[0]
             self.report.at(

@@ -24,8 +24,8 @@ _FILTERS = {
 def repaired(graph: Graph, locate: Locate | None = None) -> tuple[Graph, list[Diagnostic]]:
     """Return a graph in which labels and biases follow the rules, and a warning for each change.
 
-    Characters that a label cannot have become ``_`` (4.1.3). A variable of rank 1 whose only use is
-    as the bias of each output channel gets the shape ``[1, C]`` (4.3.1).
+    Characters that a label cannot have become ``_`` (4.1.3). A variable or constant of
+    rank 1 whose only use is as the bias of each output channel gets the shape ``[1, C]`` (4.3.1).
 
     Args:
         graph: As parsed or loaded; variables may have data.
@@ -42,10 +42,11 @@ class _Repair:
         self.original = graph
         self.reports = reports
         self.attribs: dict[str, dict[str, Any]] = {}
-        """Changed attributes, by the name of a variable."""
+        """Changed attributes, by the name of a variable or constant."""
         self.variables = {
             op.output_names[0]: op for op in graph.operations if op.name == "variable"
         }
+        self.weights = {op.output_names[0]: op for op in graph.operations if op.is_weight}
 
     def labels(self) -> None:
         """Repair labels: the same one in the same way, different ones in different ways."""
@@ -65,7 +66,7 @@ class _Repair:
             self._warn(op, "label", message, "invalid-argument", "4.1.3")
 
     def biases(self) -> None:
-        """Repair variables of rank 1 that are only used as biases."""
+        """Repair variables and constants of rank 1 that are only used as biases."""
         biases: dict[str, list[Operation]] = {}
         other: set[str] = set(self.original.outputs)
         for op in self.original.operations:
@@ -79,7 +80,7 @@ class _Repair:
                 if formal != "bias" or name not in biases
             )
         for name in biases.keys() - other:
-            extent = self.variables[name].attribs["shape"][0]
+            extent = self.weights[name].attribs["shape"][0]
             self.attribs.setdefault(name, {})["shape"] = [1, extent]
             for op in biases[name]:
                 message = (
@@ -91,14 +92,14 @@ class _Repair:
     def _is_bias(self, op: Operation, bias: str) -> bool:
         """Return whether a tensor is a variable with one element for each output channel."""
         weights = self.original.tensors[str(op.inputs.get(_FILTERS[op.name]))].shape
-        if bias not in self.variables or not weights or len(weights) < 2:
+        if bias not in self.weights or not weights or len(weights) < 2:
             return False
         channels = weights[0]
         if op.name == "deconv":
             channels = weights[1] * (op.attribs.get("groups", 1) or weights[0])
         elif op.name == "separable_deconv":
             channels = weights[1] * weights[0]
-        shape = self.variables[bias].attribs.get("shape")
+        shape = self.weights[bias].attribs.get("shape")
         return channels > 1 and [*(shape or ())] == [channels]
 
     def _warn(self, op: Operation, argument: str, message: str, code: str, section: str) -> None:
@@ -113,7 +114,7 @@ class _Repair:
             return self.original
         operations = tuple(
             replace(op, attribs=FrozenDict(op.attribs, **self.attribs[op.output_names[0]]))
-            if op.name == "variable" and op.output_names[0] in self.attribs
+            if op.is_weight and op.output_names[0] in self.attribs
             else op
             for op in self.original.operations
         )

@@ -95,6 +95,9 @@ def with_definitions(
     names = {operation.name for operation in graph.operations}
     # Lines of a quantization file refer to operations, too.
     names |= {t.quantization["op-name"] for t in graph.tensors.values() if t.quantization}
+    # Those of a dialect refer to fragments by strings.
+    opaque = [op for op in graph.operations if "0" in op.outputs]
+    names |= {v for op in opaque for v in op.attribs.values() if isinstance(v, str)}
     used = needed(names, customs)
     retained = [d for name, d in customs.items() if name in used or d.body is None]
     dropped = set() if retained else {FRAGMENTS}

@@ -42,6 +42,7 @@ class GraphBuilder:
         infer: Callable[[Graph], Graph] | None = None,
         taken: Container[str] | None = None,
         unread: Container[str] = (),
+        opaque_prefix: str = "",
     ) -> None:
         self.header = header
         self.tokens = tokens
@@ -52,6 +53,8 @@ class GraphBuilder:
         self.unread = unread
         """Fragments of the document whose definition has a syntax error."""
         self.strict = strict
+        self.opaque_prefix = opaque_prefix
+        """Unknown operations whose names begin like this are opaque in any case, if not empty."""
         self.infer = infer
         """Fills in the shapes of a graph, for ``shape_of``."""
         self.names = GraphNames(header, report)
@@ -167,7 +170,8 @@ class GraphBuilder:
         name = invocation.name
         if name in self.unread:
             raise Refused
-        if self.strict:
+        own = bool(self.opaque_prefix) and name.startswith(self.opaque_prefix)
+        if self.strict and not own:
             self.report_unknown(invocation, report)
             raise Refused
         report.at(

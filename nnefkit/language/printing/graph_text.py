@@ -7,6 +7,7 @@ from typing import Any
 
 from nnefkit.display import nnef_text
 from nnefkit.graph import Graph, Identifier, Operation
+from nnefkit.graph.dialect import is_of_tract, properties_text, tract_constant
 from nnefkit.graph.extents import converted_for
 from nnefkit.language.declarations.declaration import declarations
 
@@ -21,11 +22,12 @@ def print_graph(graph: Graph, *, shapes: bool = False, defaults: bool = True) ->
     """
     lines: list[str] = []
     opaque = graph.opaque
+    of_tract = is_of_tract(graph.extensions)
     for operation in graph.operations:
         inputs, attribs = operation.inputs, operation.attribs
         if not defaults:
             inputs, attribs = _without_defaults(operation)
-        line = nnef_text.assignment(
+        line = (of_tract and tract_constant(operation)) or nnef_text.assignment(
             operation.name,
             inputs,
             operation.outputs,
@@ -48,6 +50,7 @@ def print_graph(graph: Graph, *, shapes: bool = False, defaults: bool = True) ->
         extensions=graph.extensions,
         declarations=graph.declarations,
         comment=converted_for(graph.provenance, graph.operations),
+        properties=properties_text(graph.provenance),
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from nnefkit.errors import Span
+from nnefkit.graph.dialect import is_of_tract
 from nnefkit.language.report import Report
 from nnefkit.language.syntax.bodies import BodyParser
 from nnefkit.language.syntax.lexer import IDENTIFIER, LITERAL, WRONG, Tokens
@@ -51,6 +52,8 @@ class Parser(BodyParser):
         super().__init__(tokens, report)
         self.unread: set[str] = set()
         """Fragments whose definition has a syntax error: their calls are not checked."""
+        self.of_tract = False
+        """True in documents in tract's dialect, where fragments may have no parameters."""
 
     # -- the document (3.2.4) -----------------------------------------------------------------
 
@@ -72,6 +75,7 @@ class Parser(BodyParser):
             try:
                 if text == "extension" and not fragments and graph is None:
                     extensions += self._extensions()
+                    self.of_tract = is_of_tract(extension.text for extension in extensions)
                 elif text == "fragment" and graph is None:
                     fragments.append(self.fragment())
                 elif text == "graph" and graph is None:
@@ -306,6 +310,9 @@ class Parser(BodyParser):
     def _parameters(self, role: str) -> tuple[ParameterSyntax, ...]:
         self.expect("(", section="3.2.2")
         parameters: list[ParameterSyntax] = []
+        if self.of_tract and self.texts[self.index] == ")" and role == "a parameter":
+            self.index += 1
+            return ()
         while True:
             name = self.name(f"the name of {role}", "3.2.2")
             self.expect(":", section="3.2.2")
