@@ -9,7 +9,7 @@ from nnefkit.cli import terminal
 from nnefkit.cli.options import Commands, command
 
 FRAMEWORKS = ("chainer", "theano")
-"""The frameworks that have no file format of their own."""
+"""The frameworks that have no file format for graphs."""
 _EXAMPLES = """\
   nnefkit export-script chainer > dump_chainer.py
   nnefkit export-script theano > dump_theano.py

@@ -58,7 +58,7 @@ class DumpedNode:
 
 @dataclass(frozen=True, eq=False)
 class InnerGraph:
-    """A graph that an operation runs, on values of its own."""
+    """A graph that an operation runs, on other values."""
 
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]

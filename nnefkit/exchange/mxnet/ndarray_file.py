@@ -1,7 +1,7 @@
 """Files of parameters (``.params``): lists of arrays, in all of MXNet's forms of them.
 
 A file has a magic number, the arrays, and their names, all little-endian. An array has a magic
-number of its own, except in the oldest form, which starts with the number of axes. Arrays are views
+number, except in the oldest form, which starts with the number of axes. Arrays are views
 of the bytes of the file, so that no number in it makes them larger than it is.
 """
 

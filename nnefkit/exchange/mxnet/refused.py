@@ -21,7 +21,7 @@ _RANDOM = RefusedOperator(
     "Make its result an input of the network.",
 )
 _LOOP = RefusedOperator(
-    "it has a graph of its own, and NNEF has no loops and branches",
+    "it runs a graph inside of it, and NNEF has no loops and branches",
     "Unroll the loop in the network (cell.unroll), and export it again.",
 )
 _QUANTIZED = RefusedOperator(

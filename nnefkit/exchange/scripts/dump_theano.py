@@ -1,6 +1,6 @@
 """Write a Theano graph, its weights and one run of it, for nnefkit.
 
-Theano has no file format of its own. Copy this file to where the model runs (Python 3.6 or newer,
+Theano has no file format for graphs. Copy this file to where the model runs (Python 3.6 or newer,
 with theano and numpy; nothing else is needed), and call it there:
 
     from dump_theano import dump

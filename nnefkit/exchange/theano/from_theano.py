@@ -28,7 +28,7 @@ def from_theano(
 ) -> Graph:
     """Read a Theano graph that the script of nnefkit dumped, without Theano.
 
-    Theano has no file format of its own. ``nnefkit export-script theano`` writes a script that
+    Theano has no file format for graphs. ``nnefkit export-script theano`` writes a script that
     stores a graph where Theano is installed (``net.json``), with its weights and, if it gets
     examples of the inputs, a run of it (``net.npz``).
 

@@ -18,7 +18,7 @@ def test_a_reference_network_is_read_right(name):
     outputs = {key for key in known if key.startswith("outputs/")}
     assert outputs <= found.keys()
     assert max(found.values()) <= 1e-6, found
-    # Constants have no tensor of their own, nor do transpositions inside of a network.
+    # Constants have no tensors, nor do transpositions inside of a network.
     absent = {key for key in known if key.startswith("tensors/")} - found.keys()
     assert len(absent) <= 4, absent
     assert set(graph(name).outputs) == {key.removeprefix("outputs/") for key in outputs}

@@ -115,7 +115,7 @@ def _sizes(c: Call, x: Value) -> _Sizes:
             c.refuse("it clips its cell states", "Use layers without clipping.")
     c.flag("lstm_state_clip_nan")
     if c.flag("use_sequence_length"):
-        c.refuse("its sequences have lengths of their own", "Use sequences of one length.")
+        c.refuse("its sequences have different lengths", "Use sequences of one length.")
     if hidden < 1 or not 1 <= layers <= 1000:
         c.invalid(f"it has {layers} layers of {hidden} hidden elements")
     return _Sizes(mode, x.shape[2], hidden, layers, directions)

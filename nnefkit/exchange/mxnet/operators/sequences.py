@@ -1,4 +1,4 @@
-"""Sequences whose entries may have lengths of their own."""
+"""Sequences whose entries may have different lengths."""
 
 from __future__ import annotations
 
