@@ -7,7 +7,10 @@ import pytest
 
 import nnefkit as nk
 
-FILES = Path(__file__).parents[1] / "models" / "tract_files"
+# Small networks with random weights: `cnn_nnef` written by tract 0.23.9, the others by
+# torch-to-nnef
+# 0.24.12. `io.npz` has what the package `tract` computes.
+FILES = Path(__file__).parent / "tract_files"
 HEAD = "version 1.0; extension tract_registry tract_core; extension tract_symbol N; "
 X = "x = tract_core_external(shape = [1, 4, 6, 6], datum_type = 'f32'); "
 
