@@ -22,7 +22,7 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 if _TYPE_CHECKING:
-    from nnefkit import plot, widgets
+    from nnefkit import compat, plot, widgets
     from nnefkit.analysis import (
         Blame,
         ComparedInputs,
@@ -184,6 +184,7 @@ __all__ = [
     "blame",
     "compare",
     "compare_many",
+    "compat",
     "cost",
     "diff",
     "engines",
@@ -236,7 +237,7 @@ def __getattr__(name: str) -> object:
     value: object
     if name in _MODULE_OF:
         value = getattr(_import_module(_MODULE_OF[name]), _ALIASES.get(name, name))
-    elif name in ("plot", "widgets"):
+    elif name in ("compat", "plot", "widgets"):
         value = _import_module(f"nnefkit.{name}")
     elif name == "__version__":
         from importlib.metadata import version

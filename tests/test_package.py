@@ -43,7 +43,7 @@ def test_the_version_is_the_one_of_the_package() -> None:
 
 
 def test_lazy_rooms_are_listed_for_completion() -> None:
-    assert {"plot", "widgets", "load"} <= set(dir(nk))
+    assert {"compat", "plot", "widgets", "load"} <= set(dir(nk))
 
 
 def _private_names(path: Path) -> Iterator[str]:

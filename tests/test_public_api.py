@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -19,9 +20,11 @@ SNAPSHOT = Path(__file__).with_name("public_api.txt")
 
 def signature(function: object) -> str:
     try:
-        return str(inspect.signature(function))  # type: ignore[arg-type]
+        text = str(inspect.signature(function))  # type: ignore[arg-type]
     except (TypeError, ValueError):
         return "(...)"
+    # The types of the fields of named tuples.
+    return re.sub(r"ForwardRef\(('[^']*')[^)]*\)", r"\1", text)
 
 
 def class_lines(name: str, cls: type) -> Iterator[str]:

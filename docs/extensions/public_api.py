@@ -100,6 +100,12 @@ PAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "Interactive views for a live notebook; see [The workbench](../workbench.md).",
         ("view", "widgets"),
     ),
+    "compat": (
+        "Scripts for the Khronos package",
+        "`import nnefkit.compat as nnef` in place of `import nnef`; see [Scripts for the Khronos "
+        "package](../khronos_scripts.md).",
+        ("compat",),
+    ),
     "errors": (
         "Errors",
         "Every bad input ends in a subclass of `NnefError`, which carries diagnostics.",
@@ -111,7 +117,10 @@ PAGES: dict[str, tuple[str, str, tuple[str, ...]]] = {
 }
 """Name of a page -> its title, its introduction and the public names that it describes."""
 
-DATA = {"STYLE": "Settings for ``plt.rcParams.update(...)``: figures for light and dark pages."}
+DATA = {
+    "STYLE": "Settings for ``plt.rcParams.update(...)``: figures for light and dark pages.",
+    "StandardOperations": "Names of the standard operations, as a set.",
+}
 """Public names that are not callable -> their description."""
 
 
@@ -131,7 +140,11 @@ def _entry(name: str) -> list[str]:
 def _directive(module: str, name: str) -> list[str]:
     member = getattr(importlib.import_module(module), name)
     if inspect.isclass(member):
-        return [f".. autoclass:: {module}.{name}", "   :members:", "   :show-inheritance:", ""]
+        lines = [f".. autoclass:: {module}.{name}", "   :members:", "   :show-inheritance:"]
+        # Python documents the fields of named tuples by their position.
+        if fields := getattr(member, "_fields", None):
+            lines.append(f"   :exclude-members: {', '.join(fields)}")
+        return [*lines, ""]
     if callable(member):
         return [f".. autofunction:: {module}.{name}", ""]
     return [f".. data:: {module}.{name}", "", f"   {DATA[name]}", ""]
