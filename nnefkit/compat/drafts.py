@@ -12,6 +12,7 @@ import numpy as np
 from nnefkit import graph as model
 from nnefkit import io, language, storage
 from nnefkit.arrays import Array
+from nnefkit.compat.errors import WrongTypeError, expect
 from nnefkit.compat.printing import format_extensions, format_graph
 from nnefkit.display import nnef_text
 from nnefkit.errors import Diagnostic, DocumentError, did_you_mean
@@ -193,11 +194,32 @@ class Graph(_GraphFields):
         return self
 
 
+def expected_draft(graph: Any) -> Any:
+    """Return `graph` if it has the parts of a draft.
+
+    Raises:
+        WrongTypeError: It has not.
+    """
+    hint = "Graph.from_nnefkit(graph) makes a draft of an nnefkit.Graph."
+    if isinstance(graph, model.Graph) or not all(hasattr(graph, f) for f in Graph._fields):
+        given = f"{type(graph).__module__}.{type(graph).__name__}"
+        raise WrongTypeError(f"'graph' must be a draft, not of type {given}", hint=hint)
+    expect(graph.tensors, dict, "'tensors'", "a dictionary")
+    expect(graph.operations, list, "'operations'", "a list")
+    for name, tensor in graph.tensors.items():
+        expect(tensor, Tensor, f"the value of {name!r} in 'tensors'", "a Tensor")
+        expect(tensor.quantization or {}, dict, f"the quantization of '{name}'", "a dictionary")
+    for operation in graph.operations:
+        expect(operation, Operation, "each of 'operations'", "an Operation")
+    return graph
+
+
 # -- text ------------------------------------------------------------------------------------------
 
 
 def document(draft: Any, *, annotate_shapes: bool = False) -> str:
     """Return the text of a whole document: version, extensions, definitions and the graph."""
+    draft = expected_draft(draft)
     declarations = getattr(draft, "declarations", ())
     extensions = dict.fromkeys(getattr(draft, "extensions", ()))
     if declarations:

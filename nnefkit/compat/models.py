@@ -14,7 +14,7 @@ from nnefkit.arrays import Array
 from nnefkit.compat.drafts import Graph, document, quantization_text
 from nnefkit.compat.errors import ExistingFolderError
 from nnefkit.compat.parsing import parse_file, parsed
-from nnefkit.errors import Diagnostic, StorageError
+from nnefkit.errors import Diagnostic, DocumentError, StorageError, UnknownNameError
 
 
 def load_graph(
@@ -114,6 +114,14 @@ def variables(draft: Any) -> Iterator[tuple[str, str, list[int]]]:
     for operation in draft.operations:
         if operation.name == "variable":
             name = next(iter(operation.outputs.values()))
+            if name not in draft.tensors:
+                raise UnknownNameError(
+                    f"the draft has no tensor '{name}'",
+                    hint="Each result of an operation needs an entry in 'tensors'.",
+                )
+            missing = [key for key in ("label", "shape") if key not in operation.attribs]
+            if missing:
+                raise DocumentError(f"the variable '{name}' has no {missing[0]}", section="4.1.3")
             label = str(operation.attribs["label"]).removeprefix("/")
             yield name, label, [*operation.attribs["shape"]]
 

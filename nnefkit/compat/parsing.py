@@ -207,7 +207,7 @@ def _library(stdlib: str | None, lowered: Collection[str]) -> _Library:
                 "Give the fragment another name.",
                 "3.3.2",
             )
-        elif declaration.body is not None and known.name in lowered:
+        elif declaration.body is not None and known.name in lowered and _differ(known, declaration):
             report.add(
                 "redefined-operation",
                 f"'{known.name}' is a standard operation, which is lowered as chapter 4 defines it",
@@ -219,6 +219,12 @@ def _library(stdlib: str | None, lowered: Collection[str]) -> _Library:
     if errors:
         raise DocumentError(errors)
     return _Library(customs, has_expressions=parser.extended is not None)
+
+
+def _differ(one: Declaration, other: Declaration) -> bool:
+    """Return whether the texts of two declarations differ in more than white space."""
+    texts = [d.tokens.texts[slice(*d.whole)] for d in (one, other) if d.tokens is not None]
+    return len(texts) < 2 or texts[0] != texts[1]
 
 
 def _defaults(declaration: Declaration) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nnefkit.compat.errors import WrongTypeError
+from nnefkit.compat.errors import WrongTypeError, expect
 from nnefkit.display import nnef_text
 from nnefkit.errors import InputError, UnknownNameError, did_you_mean
 from nnefkit.graph import Identifier
@@ -21,6 +21,9 @@ def format_version(version: tuple[int, int]) -> str:
         >>> nk.compat.format_version((1, 0))
         'version 1.0;'
     """
+    expect(version, (tuple, list), "the version", "a pair of integers")
+    if len(version) != 2:
+        raise InputError(f"the version must be a pair of integers, not {version}")
     major, minor = version
     return f"version {major}.{minor};"
 
@@ -32,7 +35,7 @@ def format_extensions(extensions: Iterable[str]) -> str:
         >>> nk.compat.format_extensions(["KHR_enable_operator_expressions"])
         'extension KHR_enable_operator_expressions;'
     """
-    return "\n".join(f"extension {extension};" for extension in extensions)
+    return "\n".join(f"extension {name};" for name in _names(extensions, "extensions"))
 
 
 def format_argument(value: Any) -> str:
@@ -108,6 +111,9 @@ def format_invocation(
         >>> nk.compat.format_invocation("elu", {"alpha": 1.0}, [x], [y])
         'y = elu(x, alpha = 1.0)'
     """
+    expect(name, str, "the name of an operation", "a str")
+    expect(attribs, Mapping, f"the attributes of '{name}'", "a dictionary")
+    expect(inputs, Iterable, f"the inputs of '{name}'", "values in order")
     arguments = [format_argument(value) for value in inputs]
     arguments += [f"{key} = {format_argument(value)}" for key, value in attribs.items()]
     left = "" if outputs is None else f"{', '.join(map(format_result, outputs))} = "
@@ -147,17 +153,48 @@ def format_graph(
             y = relu(x);
         }
     """
-    lines = [f"graph {name}( {', '.join(inputs)} ) -> ( {', '.join(outputs)} )", "{"]
-    for operation in operations:
-        results = operation.outputs.values()
+    expect(name, str, "the name of the graph", "a str")
+    expect(tensors, Mapping, "'tensors'", "a dictionary")
+    header = " -> ".join(
+        f"( {', '.join(_names(names, subject))} )"
+        for names, subject in ((inputs, "'inputs'"), (outputs, "'outputs'"))
+    )
+    lines = [f"graph {name}{header}", "{"]
+    for operation in expect(operations, Iterable, "'operations'", "a list of operations"):
+        arguments, results = _arguments(operation)
         line = format_invocation(
-            operation.name, operation.attribs, operation.inputs.values(), results, operation.dtype
+            operation.name, operation.attribs, arguments, results, operation.dtype
         )
         comment = ""
         if annotate_shapes:
             comment = f"\t# {', '.join([format_shapes(result, tensors) for result in results])}"
         lines.append(f"\t{line};{comment}")
     return "\n".join([*lines, "}", ""])
+
+
+def _names(names: Iterable[str], subject: str) -> list[str]:
+    listed = [*expect(names, Iterable, subject, "a list of names")]
+    for name in listed:
+        expect(name, str, f"each of {subject}", "a name")
+    return listed
+
+
+def _arguments(operation: Any) -> tuple[Iterable[Any], Iterable[Any]]:
+    """Return the inputs and the outputs of an operation, which any class may represent."""
+    missing = [
+        field
+        for field in ("name", "attribs", "inputs", "outputs", "dtype")
+        if not hasattr(operation, field)
+    ]
+    if missing:
+        raise WrongTypeError(
+            f"each of 'operations' must be an Operation, not of type {type(operation).__name__}"
+        )
+    inputs = expect(operation.inputs, Mapping, f"the inputs of '{operation.name}'", "a dictionary")
+    results = expect(
+        operation.outputs, Mapping, f"the outputs of '{operation.name}'", "a dictionary"
+    )
+    return inputs.values(), results.values()
 
 
 def _check_results(value: Any) -> None:

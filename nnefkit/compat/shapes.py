@@ -8,9 +8,18 @@ from typing import Any
 from nnefkit import io, language
 from nnefkit.arguments import expected_mapping
 from nnefkit.compat.drafts import document, unknown_operation
+from nnefkit.compat.errors import expect
 from nnefkit.custom_operations import CustomOperations
-from nnefkit.errors import ArgumentError, Diagnostic, DocumentError, InputError, NnefError
+from nnefkit.errors import (
+    ArgumentError,
+    Diagnostic,
+    DocumentError,
+    InputError,
+    NnefError,
+    UnknownNameError,
+)
 from nnefkit.graph import FrozenDict
+from nnefkit.graph import Graph as Model
 from nnefkit.graph.input_shapes import reshaped
 from nnefkit.operations.repair import repaired
 
@@ -53,8 +62,12 @@ def infer_shapes(
     errors = [diagnostic for diagnostic in diagnostics if diagnostic.severity == "error"]
     if errors or model is None:
         raise DocumentError(errors)
-    declared = {name: [*shape] for name, shape in _declared_shapes(graph)}
-    changed = _external_shapes(graph, external_shapes)
+    # A variable of rank 1 is read with a batch of 1, but keeps its shape.
+    sources = (
+        (op.outputs.values(), op.attribs) for op in model.operations if op.name == "variable"
+    )
+    declared = {name: [*attribs["shape"]] for names, attribs in sources for name in names}
+    changed = _external_shapes(model, external_shapes)
     if changed:
         model = reshaped(model, changed)
     model, _ = repaired(model, language.locate)
@@ -65,13 +78,17 @@ def infer_shapes(
             problems.setdefault(operation.name, _unknown(operation.name, model))
     if problems:
         raise DocumentError(problems.values())
+    if missing := [name for name in model.tensors if name not in graph.tensors]:
+        raise UnknownNameError(
+            f"the draft has no tensor '{missing[0]}'",
+            hint="Each result of an operation needs an entry in 'tensors'.",
+        )
     for name, tensor in model.tensors.items():
-        if name in graph.tensors:
-            shape = changed.get(name) or declared.get(name) or [*(tensor.shape or ())]
-            graph.tensors[name] = graph.tensors[name]._replace(shape=[*shape])
+        shape = changed.get(name) or declared.get(name) or [*(tensor.shape or ())]
+        graph.tensors[name] = graph.tensors[name]._replace(shape=[*shape])
 
 
-def _unknown(name: str, model: Any) -> Diagnostic:
+def _unknown(name: str, model: Model) -> Diagnostic:
     if name not in language.known_declarations(model):
         error = unknown_operation(name, model)
         message = f"{error.message}, and custom_shapes has no function for it"
@@ -85,17 +102,7 @@ def _unknown(name: str, model: Any) -> Diagnostic:
     )
 
 
-def _declared_shapes(graph: Any) -> list[tuple[str, Sequence[int]]]:
-    """Return the shapes that variables have in the draft, which may lack a batch of 1."""
-    return [
-        (name, operation.attribs["shape"])
-        for operation in graph.operations
-        if operation.name == "variable"
-        for name in operation.outputs.values()
-    ]
-
-
-def _external_shapes(graph: Any, given: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
+def _external_shapes(model: Model, given: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
     """Return the new shapes of inputs; names of other tensors are ignored.
 
     Raises:
@@ -103,19 +110,20 @@ def _external_shapes(graph: Any, given: Mapping[str, Sequence[int]]) -> dict[str
     """
     given = expected_mapping(given, "external_shapes", "names of inputs to shapes")
     shapes: dict[str, list[int]] = {}
-    for operation in graph.operations:
+    for operation in model.operations:
         if operation.name == "external":
-            name = next(iter(operation.outputs.values()))
+            (name,) = operation.output_names
             if given.get(name) is None:
                 continue
-            shape, old = [*given[name]], [*operation.attribs["shape"]]
+            shape = [*expect(given[name], (list, tuple), f"the shape of '{name}'", "a list")]
+            old = [*operation.attribs["shape"]]
             if len(shape) != len(old):
                 raise InputError(
                     f"the new shape {shape} of '{name}' is of rank {len(shape)}, "
                     f"but its shape {old} is of rank {len(old)}",
                     section="4.1.1",
                 )
-            shapes[str(name)] = shape
+            shapes[name] = shape
     return shapes
 
 

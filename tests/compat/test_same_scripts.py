@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import os
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -119,6 +121,10 @@ except TypeError:
     "shapes in place": """
 result = nnef.parse_string(NESTED)
 assert nnef.infer_shapes(result) is None
+""",
+    "shapes with a bias of rank 1": """
+result = nnef.parse_string(PLAIN.replace("shape = [1, 6]", "shape = [6]"))
+nnef.infer_shapes(result)
 """,
     "shapes of other inputs": """
 result = nnef.parse_string(NESTED)
@@ -332,6 +338,28 @@ def test_names_parameters_and_defaults_are_those_of_the_khronos_package() -> Non
     assert issubclass(compat.Error, Exception)
 
 
+CONVERTER = """
+import importlib, sys
+sys.modules["nnef"] = importlib.import_module(sys.argv[1])
+from nnef_tools.io.nnef.reader import Reader
+from nnef_tools.io.nnef.writer import Writer
+graph = Reader(decomposed=["softmax"])(sys.argv[2])
+Writer()(graph, sys.argv[3])
+"""
+
+
+@pytest.mark.slow
+def test_the_khronos_tools_read_and_write_with_it(tmp_path: Path) -> None:
+    draft = compat.parse_string(EXTENDED + FRAGMENTS, lowered=["norm"])
+    compat.save_graph(draft, tmp_path / "model")
+    for module in ("nnef", "nnefkit.compat"):
+        command = [sys.executable, "-c", CONVERTER, module, tmp_path / "model", tmp_path / module]
+        subprocess.run(command, check=True)
+    one, other = ((tmp_path / name / "graph.nnef").read_text() for name in ("nnef", module))
+    assert one == other
+    assert "max_reduce" in one
+
+
 # -- beyond the Khronos package -------------------------------------------------------------------
 
 
@@ -394,6 +422,11 @@ def test_codes_become_the_numbers_that_they_represent(tmp_path: Path) -> None:
         ("compat.load_graph('/no/such/model')", "no"),
         ("compat.parse_file('/no/such/graph.nnef')", "no"),
         ("compat.format_argument(float('inf'))", "inf"),
+        ("compat.infer_shapes(nk.parse(PLAIN))", "from_nnefkit"),
+        ("compat.Graph('g', {}, [3], [], []).to_nnefkit()", "an Operation, not of type int"),
+        ("compat.Graph('g', {'x': 3}, [], [], []).to_nnefkit()", "a Tensor, not of type int"),
+        ("compat.Graph('g', {}, [], [3], []).to_nnefkit()", "a name, not of type int"),
+        ("compat.infer_shapes(compat.parse_string(PLAIN)._replace(tensors={}))", "no tensor"),
         ("compat.write_tensor('w.dat', np.float32([1]))", "open file"),
         ("compat.Session('/no/such/model')", "no"),
     ],
