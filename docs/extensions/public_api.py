@@ -141,6 +141,9 @@ def _directive(module: str, name: str) -> list[str]:
     member = getattr(importlib.import_module(module), name)
     if inspect.isclass(member):
         lines = [f".. autoclass:: {module}.{name}", "   :members:", "   :show-inheritance:"]
+        if module != "nnefkit" and name in nk.__all__:
+            # References by the name alone mean the class of the package.
+            lines.append("   :no-index:")
         # Python documents the fields of named tuples by their position.
         if fields := getattr(member, "_fields", None):
             lines.append(f"   :exclude-members: {', '.join(fields)}")
