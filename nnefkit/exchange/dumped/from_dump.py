@@ -6,12 +6,21 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from nnefkit.arrays import Array, Arrays
+from nnefkit.budget import current_budget
 from nnefkit.display.progress_bar import StagedProgressBar
-from nnefkit.errors import DocumentError, InputError, UnknownNameError, did_you_mean
+from nnefkit.errors import (
+    Diagnostic,
+    DocumentError,
+    ExecutionError,
+    InputError,
+    UnknownNameError,
+    did_you_mean,
+)
 from nnefkit.exchange.array_archive import ArrayArchive
 from nnefkit.exchange.dumped.call import DumpedCall
 from nnefkit.exchange.dumped.document import Dump, File, open_dump
@@ -185,6 +194,7 @@ def proved(
     reason = run.not_usable() if verify else "verify=False"
     if reason:
         return unproved(graph, facts, reason)
+    run.refuse_other_sizes()
     return verified(
         graph,
         SourceRun(lambda _: run.outputs(), lambda _: run.everything(), facts),
@@ -219,7 +229,28 @@ class _RunOfDump:
         distinct = independent(inputs)
         if any(distinct[name] is not array for name, array in inputs.items()):
             return "two inputs of the recorded run are equal"
+        size = sum(4.0 * prod(tensor.shape or ()) for tensor in self._graph.tensors.values())
+        if size > current_budget().bytes:
+            return "its tensors take more memory than the budget in effect (nk.Budget)"
         return ""
+
+    def refuse_other_sizes(self) -> None:
+        """Compare numbers of elements with the record, before any of them is computed.
+
+        Raises:
+            ExecutionError: A tensor has more or fewer elements than in the recorded run.
+        """
+        known = self.everything()
+        for name, tensor in self._graph.tensors.items():
+            array = known.get(tensor.origin or "")
+            if tensor.data is None and array is not None and array.size != prod(tensor.shape or ()):
+                message = (
+                    "the graph does not compute what its source computes: "
+                    f"'{name}' ('{tensor.origin}' in the source) is the first tensor that differs, "
+                    f"in its shape: it is {[*(tensor.shape or ())]} instead of {[*array.shape]}"
+                )
+                hint = "The two files may be of two networks; verify=False does not compare them."
+                raise ExecutionError(Diagnostic("wrong-export", message, hint=hint))
 
     def _key(self, name: str) -> str:
         return f"outputs/{name}" if name in self._known else f"tensors/{name}"
