@@ -10,6 +10,7 @@ import resource
 import signal
 import sys
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -117,7 +118,9 @@ def try_input(target: Target, data: bytes, chance: Any = None) -> tuple[str, Fin
     state = chance.getstate() if chance is not None else None
     began = time.thread_time()
     try:
-        with alarm(20 * allowed + target.patience):
+        with alarm(20 * allowed + target.patience), warnings.catch_warnings():
+            # What a user is told, as about headers of 2018, is no fault.
+            warnings.simplefilter("ignore", UserWarning)
             outcome = target.check(data, chance)
     except TooLong:
         return "too long", Finding("endless", data, "it was stopped"), time.thread_time() - began
