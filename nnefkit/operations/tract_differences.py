@@ -61,8 +61,9 @@ def _pool(op: Operation) -> str:
     if attribs["border"] not in ("constant", "ignore"):
         return f"tract has no border '{attribs['border']}' for windows"
     sizes = attribs["size"]
+    # Lists of other lengths are reported with the shapes.
     gaps = attribs["dilation"] or [1] * len(sizes)
-    lengths = [1 + (size - 1) * gap for size, gap in zip(sizes, gaps, strict=True)]
+    lengths = [1 + (size - 1) * gap for size, gap in zip(sizes, gaps, strict=False)]
     if any(max(pair) >= length for pair, length in zip(attribs["padding"], lengths, strict=False)):
         return "tract returns another number for a window that is all border"
     return _cropping(op)

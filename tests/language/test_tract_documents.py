@@ -8,8 +8,7 @@ import pytest
 import nnefkit as nk
 
 # Small networks with random weights: `cnn_nnef` written by tract 0.23.9, the others by
-# torch-to-nnef
-# 0.24.12. `io.npz` has what the package `tract` computes.
+# torch-to-nnef 0.24.12. `io.npz` has what the package `tract` computes.
 FILES = Path(__file__).parent / "tract_files"
 HEAD = "version 1.0; extension tract_registry tract_core; extension tract_symbol N; "
 X = "x = tract_core_external(shape = [1, 4, 6, 6], datum_type = 'f32'); "
@@ -141,3 +140,8 @@ def test_quantization_is_refused():
     text = document("y = relu(x);")
     with pytest.raises(nk.DocumentError, match="quantization of documents in tract's dialect"):
         nk.parse(text, '"y": linear_quantize(min = 0.0, max = 1.0, bits = 8);')
+
+
+def test_lists_of_a_wrong_length_are_reported_once():
+    body = "y = max_pool(x, size = [1, 1, 2, 2], dilation = [1], padding = [(0, 0)]);"
+    assert set(codes(document(body))) == {"shape-mismatch"}
