@@ -24,6 +24,10 @@ pytestmark = pytest.mark.browser
 NAMES = sorted(path.name for path in NOTEBOOKS.glob("*.ipynb"))
 
 
+WIDTHS = (1280, 800)
+"""Of pages, in pixels."""
+
+
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with the first notebook, executed from a clean kernel, and its models."""
@@ -47,9 +51,11 @@ def test_jupyterlab_shows_the_executed_notebook_without_fault(
     env = environment(tmp_path, theme)
     command = [sys.executable, "-m", "jupyter", "trust", str(executed)]
     with lab_server(executed.parent, env) as home, watched(browser, home) as watch:
+        watch.page.set_viewport_size({"width": 800, "height": 1600})
         watch.page.goto(f"{home}/doc/tree/{executed.name}")
         shown_without_fault(watch, count_outputs(executed), "Dark" in theme, trusted=False)
         subprocess.run(command, env=env, check=True, capture_output=True)
+        watch.page.set_viewport_size({"width": 1280, "height": 1600})
         watch.page.reload()
         shown_without_fault(watch, count_outputs(executed), "Dark" in theme, trusted=True)
 
@@ -85,7 +91,9 @@ def test_nbconvert_html_shows_every_notebook_as_stored_without_fault(
     with watched(browser, page) as watch:
         watch.page.goto(page)
         watch.page.wait_for_load_state("networkidle")
-        without_fault(watch, count_outputs(NOTEBOOKS / name), theme == "dark")
+        for width in WIDTHS:
+            watch.page.set_viewport_size({"width": width, "height": 1600})
+            without_fault(watch, count_outputs(NOTEBOOKS / name), theme == "dark")
         accessible(watch)
 
 
